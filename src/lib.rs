@@ -1,0 +1,3 @@
+//! lucid-policy.
+
+pub mod model;

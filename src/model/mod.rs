@@ -1,0 +1,3 @@
+//! Documents to resolved, typed policies.
+
+pub mod id;
