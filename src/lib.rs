@@ -1,3 +1,5 @@
 //! lucid-policy.
 
+pub mod facts;
 pub mod model;
+pub mod store;
