@@ -1,3 +1,5 @@
 //! lucid-policy.
 
+pub mod finding;
+pub mod manifest;
 pub mod model;
