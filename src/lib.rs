@@ -1,5 +1,7 @@
 //! lucid-policy.
 
 pub mod facts;
+pub mod finding;
+pub mod manifest;
 pub mod model;
 pub mod store;

@@ -1,0 +1,78 @@
+//! The JSON Schema of manifests, derived from the types that read them.
+//!
+//! Draft-07 with everything inlined: the one form that both TOML servers were measured to handle. With `$ref`s, taplo ends with a
+//! stack overflow while it completes a documented field. TOML has no null, so no schema may offer one. The schema is for editors;
+//! it is never the run-time validator, whose messages would be useless.
+
+use schemars::Schema;
+use schemars::generate::SchemaSettings;
+use schemars::transform::{Transform, transform_subschemas};
+use serde_json::{Map, Value, json};
+
+use super::tables::Manifest;
+
+/// Where the schema of this major version of the manifest's language is published.
+const ID: &str = "https://lucid-policy.dev/schema/lucid-policy.v1.json";
+
+/// The schema as it is committed: indented JSON with a line end.
+pub fn schema() -> String {
+    let mut settings = SchemaSettings::draft07().with_transform(Editors).for_deserialize();
+    settings.inline_subschemas = true;
+    let mut schema = settings.into_generator().into_root_schema_for::<Manifest>();
+    schema.insert("$id".to_owned(), json!(ID));
+    schema.insert("title".to_owned(), json!("lucid-policy manifest"));
+    schema.insert("x-tombi-toml-version".to_owned(), json!("v1.0.0"));
+    schema.remove("definitions");
+    format!("{:#}\n", schema.to_value())
+}
+
+/// Takes out what confuses TOML editors and closes every map to good names.
+#[derive(Clone)]
+struct Editors;
+
+impl Transform for Editors {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        let Some(object) = schema.as_object_mut() else { return };
+        if let Some(Value::Array(types)) = object.get_mut("type") {
+            types.retain(|kind| kind != "null");
+            if let [one] = types.as_slice() {
+                let one = one.clone();
+                object.insert("type".to_owned(), one);
+            }
+        }
+        if object.get("default") == Some(&Value::Null) {
+            object.remove("default");
+        }
+        if let Some(Value::Array(values)) = object.get_mut("enum") {
+            values.retain(|value| !value.is_null());
+        }
+        unwrap_option(object);
+        flatten_choices(object);
+        object.remove("format");
+    }
+}
+
+/// `anyOf [X, null]` is X.
+fn unwrap_option(object: &mut Map<String, Value>) {
+    let Some(Value::Array(variants)) = object.get_mut("anyOf") else { return };
+    variants.retain(|variant| variant.get("type") != Some(&json!("null")));
+    if let [Value::Object(one)] = variants.as_slice() {
+        let one = one.clone();
+        object.remove("anyOf");
+        for (key, value) in one {
+            object.entry(key).or_insert(value);
+        }
+    }
+}
+
+/// `oneOf` of constants is an `enum`, with the descriptions where taplo looks for them.
+fn flatten_choices(object: &mut Map<String, Value>) {
+    let Some(Value::Array(variants)) = object.get("oneOf") else { return };
+    let Some(values) = variants.iter().map(|v| v.get("const").cloned()).collect::<Option<Vec<_>>>() else { return };
+    let docs: Vec<_> = variants.iter().map(|v| v.get("description").cloned().unwrap_or(json!(""))).collect();
+    object.remove("oneOf");
+    object.insert("type".to_owned(), json!("string"));
+    object.insert("enum".to_owned(), Value::Array(values));
+    object.insert("x-taplo".to_owned(), json!({ "docs": { "enumValues": docs } }));
+}

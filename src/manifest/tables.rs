@@ -1,0 +1,357 @@
+//! What a manifest may contain, as written: plain types, one per table.
+//!
+//! The comments on fields are the descriptions that editors show and that `schema` prints: they are written for operators. No
+//! `flatten`, no tagged or untagged enums, no `Spanned`: each of them loses spans or breaks completion. A key whose feature this
+//! version does not have is listed all the same, so that the model can refuse it by name instead of calling it unknown.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::quantity::{DURATION_PATTERN, SIZE_PATTERN};
+
+/// A text with a pattern, so that editors check it while it is typed.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $pattern:expr, $($example:literal),+;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+            #[serde(transparent)]
+            pub struct $name(pub String);
+
+            impl JsonSchema for $name {
+                fn schema_name() -> std::borrow::Cow<'static, str> {
+                    stringify!($name).into()
+                }
+
+                fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                    schemars::json_schema!({ "type": "string", "pattern": $pattern, "examples": [$($example),+] })
+                }
+            }
+        )*
+    };
+}
+
+texts! {
+    /// A name of the manifest.
+    NameText = super::NAME_PATTERN, "config";
+    /// A duration with its unit.
+    DurationText = DURATION_PATTERN, "30d", "26h", "6mo";
+    /// A size with its unit.
+    SizeText = SIZE_PATTERN, "16GiB", "500MB";
+    /// Five fields of crontab(5) or a shorthand; only the outline is checked here.
+    CronText = r"^\s*(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|\S+(\s+\S+){4})\s*$", "0 2 * * *", "*/15 * * * *", "@daily";
+    /// A text that must not be empty.
+    FilledText = "^[^\\x00]+$", "/etc/lucid";
+}
+
+/// A backup manifest for lucid-policy: what is protected, when, where to, and for how long.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The version of the manifest's language. This program reads version 1.
+    #[schemars(extend("enum" = [1]), extend("default" = 1))]
+    pub version: Option<i64>,
+    /// The instance: the first component of every key in a store. Two hosts that share a store need different names.
+    pub name: Option<NameText>,
+    /// IANA zone of every schedule and of the days, weeks and months of retention. The process's own zone is never read.
+    #[schemars(extend("default" = "Etc/UTC", "examples" = ["Etc/UTC", "Europe/Berlin"]))]
+    pub timezone: Option<String>,
+    /// Encryption of payloads. Not in this version.
+    pub encryption: Option<Encryption>,
+    /// How hard a run may work.
+    pub run: Option<Run>,
+    /// Limits that block deletions.
+    pub guard: Option<Guard>,
+    /// Levels of lints, by code.
+    #[schemars(extend("x-tombi-additional-key-label" = "code"))]
+    pub lint: Option<BTreeMap<String, Lint>>,
+    /// Places that hold artifacts, as `[store.KIND.NAME]`.
+    pub store: Option<Stores>,
+    /// What is protected and how to read it, as `[source.KIND.NAME]`.
+    pub source: Option<Sources>,
+    /// Named schedules: `NAME = { cron = "0 2 * * *" }`.
+    #[schemars(extend("x-tombi-additional-key-label" = "schedule_name"))]
+    pub schedule: Option<BTreeMap<NameText, Schedule>>,
+    /// Named rules of what to keep: `NAME = { keep_within = "30d", min_count = 3 }`.
+    #[schemars(extend("x-tombi-additional-key-label" = "retention_name"))]
+    pub retention: Option<BTreeMap<NameText, Retention>>,
+    /// What is backed up when, where to, and kept how long, as `[policy.NAME]`.
+    #[schemars(extend("x-tombi-additional-key-label" = "policy_name"))]
+    pub policy: Option<BTreeMap<NameText, Policy>>,
+}
+
+/// Places that hold artifacts, by kind.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stores {
+    /// Folders of a file system, as `[store.directory.NAME]`.
+    #[schemars(extend("x-tombi-additional-key-label" = "store_name"))]
+    pub directory: Option<BTreeMap<NameText, DirectoryStore>>,
+}
+
+/// What is protected, by kind.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sources {
+    /// Files and folders of this host, as `[source.files.NAME]`.
+    #[schemars(extend("x-tombi-additional-key-label" = "source_name"))]
+    pub files: Option<BTreeMap<NameText, FilesSource>>,
+    /// Output of commands, as `[source.command.NAME]`.
+    #[schemars(extend("x-tombi-additional-key-label" = "source_name"))]
+    pub command: Option<BTreeMap<NameText, CommandSource>>,
+}
+
+/// Encryption of payloads. Not in this version.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Encryption {
+    /// Public keys that can read the artifacts. Not in this version.
+    pub recipients: Option<Vec<String>>,
+}
+
+/// How hard a run may work.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Threads that compress; as many as there are cores unless set.
+    #[schemars(range(min = 1, max = 1024))]
+    pub threads: Option<i64>,
+    /// Added to the process's niceness, 0 to 19.
+    #[schemars(range(min = 0, max = 19))]
+    pub nice: Option<i64>,
+    /// Policies that may run at the same time; 2 unless set.
+    #[schemars(range(min = 1, max = 256), extend("default" = 2))]
+    pub concurrency: Option<i64>,
+}
+
+/// Limits that block deletions.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// The part of a series that one run may delete, above 0 and at most 1; 0.5 unless set.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1, "default" = 0.5))]
+    pub max_delete_fraction: Option<f64>,
+}
+
+/// How loud a lint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Say nothing.
+    Allow,
+    /// Say it.
+    Warn,
+    /// Refuse the manifest.
+    Deny,
+}
+
+/// The level of a lint, with the reason for it.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lint {
+    /// How loud the lint is.
+    pub level: Level,
+    /// Why, for the next reader.
+    pub reason: FilledText,
+}
+
+/// A folder that holds artifacts.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-taplo" = { "initKeys": ["path"] }))]
+pub struct DirectoryStore {
+    /// The folder. A relative path counts from the manifest's folder.
+    #[schemars(extend("examples" = ["/srv/backups"]))]
+    pub path: FilledText,
+    /// The folder must be a mount point: an unmounted disk is then an error and not an empty store.
+    #[schemars(extend("default" = false))]
+    pub mount: Option<bool>,
+    /// Bytes that a capture must leave free.
+    pub min_free: Option<SizeText>,
+    /// Refuse artifacts that are not encrypted. Not in this version.
+    #[schemars(extend("default" = false))]
+    pub require_encryption: Option<bool>,
+    /// Payloads are cut into objects of at most this size.
+    #[schemars(extend("default" = "16GiB"))]
+    pub segment_size: Option<SizeText>,
+}
+
+/// Files and folders of this host.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-taplo" = { "initKeys": ["paths"] }))]
+pub struct FilesSource {
+    /// Files and folders, patterns allowed. Relative paths count from the manifest's folder.
+    #[schemars(length(min = 1))]
+    pub paths: Vec<FilledText>,
+    /// What to leave out. A pattern without a slash matches any component, one with a slash counts from the path's root; a folder
+    /// that matches is left out with all that is in it.
+    pub exclude: Option<Vec<FilledText>>,
+    /// One label for each path: the path's name inside the archive. Its last component unless set.
+    pub labels: Option<Vec<FilledText>>,
+    /// Every path must be a mount point: an unmounted disk is then an error and not an empty source.
+    #[schemars(extend("default" = false))]
+    pub mount: Option<bool>,
+    /// Do not descend into other file systems.
+    #[schemars(extend("default" = false))]
+    pub one_file_system: Option<bool>,
+    /// Services that are quiet while the source is read. None can be declared in this version.
+    pub stop: Option<Vec<NameText>>,
+    /// Services that are quiet while the source is put back; `stop` unless set.
+    pub restore_stop: Option<Vec<NameText>>,
+}
+
+/// The output of a command.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-taplo" = { "initKeys": ["command"] }))]
+pub struct CommandSource {
+    /// Program and arguments; no shell. What it prints is the artifact.
+    #[schemars(length(min = 1))]
+    pub command: Vec<String>,
+    /// Program and arguments that judge an artifact: it reads the payload on its standard input and exits with 0 if it is good.
+    #[schemars(length(min = 1))]
+    pub check_command: Option<Vec<String>>,
+    /// Program and arguments that take the payload back on their standard input.
+    #[schemars(length(min = 1))]
+    pub restore_command: Option<Vec<String>>,
+    /// Environment of the commands: `NAME = { env = "NAME" }`. Values are references to secrets, never literals.
+    pub env: Option<BTreeMap<String, Secret>>,
+    /// The payload's file name.
+    #[schemars(extend("default" = "output"), regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"))]
+    pub file: Option<String>,
+    /// Run in this container. Needs the Docker runtime: not in this version.
+    pub container: Option<String>,
+    /// Run as this user inside of the container. Needs the Docker runtime: not in this version.
+    pub user: Option<String>,
+    /// Services that are quiet while the command runs. None can be declared in this version.
+    pub stop: Option<Vec<NameText>>,
+    /// Services that are quiet while the payload is put back; `stop` unless set.
+    pub restore_stop: Option<Vec<NameText>>,
+}
+
+/// Where a secret is: exactly one of `env`, `file`, `env_file` with `name`, `credential`, `command`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 2))]
+pub struct Secret {
+    /// An environment variable of this program.
+    pub env: Option<FilledText>,
+    /// A file whose content it is, without the last line end.
+    pub file: Option<FilledText>,
+    /// A file of `NAME=value` lines; needs `name`.
+    pub env_file: Option<FilledText>,
+    /// The name in `env_file`.
+    pub name: Option<FilledText>,
+    /// A credential that systemd handed over.
+    pub credential: Option<FilledText>,
+    /// Program and arguments that print it. Never run by `plan`.
+    #[schemars(length(min = 1))]
+    pub command: Option<Vec<String>>,
+}
+
+/// A schedule.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-taplo" = { "initKeys": ["cron"] }))]
+pub struct Schedule {
+    /// The five fields of crontab(5): minute, hour, day of month, month, day of week (0 and 7 are Sunday).
+    pub cron: CronText,
+}
+
+/// What to keep. Rules add up: what any of them keeps stays.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Keep all that are younger than this, counted back from the newest.
+    pub keep_within: Option<DurationText>,
+    /// Keep the newest N.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub keep_last: Option<i64>,
+    /// Keep the newest of each of the last N hours that have any.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub keep_hourly: Option<i64>,
+    /// Keep the newest of each of the last N days that have any.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub keep_daily: Option<i64>,
+    /// Keep the newest of each of the last N ISO weeks that have any.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub keep_weekly: Option<i64>,
+    /// Keep the newest of each of the last N months that have any.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub keep_monthly: Option<i64>,
+    /// Keep the newest of each of the last N quarters that have any.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub keep_quarterly: Option<i64>,
+    /// Keep the newest of each of the last N years that have any.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub keep_yearly: Option<i64>,
+    /// A floor: never fewer than this many.
+    #[schemars(range(min = 1, max = 1_000_000), extend("default" = 2))]
+    pub min_count: Option<i64>,
+    /// A floor: nothing younger than this is deleted.
+    #[schemars(extend("default" = "24h"))]
+    pub min_age: Option<DurationText>,
+    /// Keep the oldest until the coarsest rule has all that it may keep.
+    #[schemars(extend("default" = false))]
+    pub keep_oldest_until_full: Option<bool>,
+}
+
+/// Whether a policy is at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Captures, copies and deletes.
+    Active,
+    /// Captures nothing and deletes nothing.
+    Paused,
+    /// Captures nothing, while retention goes on.
+    Retired,
+}
+
+/// What is backed up when, where to, and kept how long.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-taplo" = { "initKeys": ["source", "stores"] }))]
+pub struct Policy {
+    /// The source, by name.
+    pub source: NameText,
+    /// What is taken of the source. `full`, which is also the default, is what files and commands offer.
+    #[schemars(extend("enum" = ["full"], "default" = "full"))]
+    pub capture: Option<String>,
+    /// The policy whose artifacts this one continues. Only for a source with a log: not in this version.
+    pub base: Option<NameText>,
+    /// The schedule, by name. Without, the policy runs once and then only with `apply --now`.
+    pub schedule: Option<NameText>,
+    /// The retention, by name. Without, everything is kept.
+    pub retention: Option<NameText>,
+    /// Other retentions for single stores: `{ STORE = "RETENTION" }`.
+    pub retention_at: Option<BTreeMap<NameText, NameText>>,
+    /// The stores, by name. The first one is written first, the others are copies of it.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    pub stores: Vec<NameText>,
+    /// Public keys that can read the artifacts. Not in this version.
+    pub recipients: Option<Vec<String>>,
+    /// How old the newest artifact may be on every store.
+    pub rpo: Option<DurationText>,
+    /// The same for single stores: `{ STORE = "DURATION" }`.
+    pub rpo_at: Option<BTreeMap<NameText, DurationText>>,
+    /// How long a restore may take.
+    pub rto: Option<DurationText>,
+    /// How far back every instant can be restored. Only for a source with a log: not in this version.
+    pub pitr_window: Option<DurationText>,
+    /// How late a missed slot may still run. No limit unless set.
+    pub catch_up_within: Option<DurationText>,
+    /// How long services may be stopped.
+    pub max_downtime: Option<DurationText>,
+    /// Treat warnings of a capture, such as a file that changed while it was read, as failures.
+    #[schemars(extend("default" = false))]
+    pub strict: Option<bool>,
+    /// The series in the store; the policy's name unless set. A renamed policy keeps its past by naming its old series.
+    pub series: Option<NameText>,
+    /// Whether the policy is at work.
+    #[schemars(extend("default" = "active"))]
+    pub state: Option<State>,
+}
