@@ -6,15 +6,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A point in time; the whole program speaks UTC and only schedules and buckets know zones.
 pub type Instant = DateTime<Utc>;
 
-/// How instants stand in ids and keys: UTC to the millisecond, 19 bytes, sorts as text.
-const STAMP: &str = "%Y%m%dT%H%M%S%3fZ";
-/// Bytes of a stamp.
+/// Bytes of a stamp: `YYYYMMDDThhmmssmmmZ`, UTC to the millisecond, sorts as text.
 pub const STAMP_LEN: usize = 19;
 /// Bytes of the random part of an id: 80 bits in base32.
 pub const RANDOM_LEN: usize = 16;
@@ -252,14 +250,25 @@ impl From<ArtifactId> for String {
 
 /// The instant as it stands in ids and keys.
 pub fn stamp(at: Instant) -> String {
-    at.format(STAMP).to_string()
+    let at = to_millis(at);
+    let (date, time, millis) = (at.date_naive(), at.time(), at.timestamp_subsec_millis());
+    format!("{:04}{:02}{:02}T{:02}{:02}{:02}{millis:03}Z", date.year(), date.month(), date.day(), time.hour(), time.minute(), time.second())
 }
 
-/// Reads what [`stamp`] wrote, and only that.
+/// Reads what [`stamp`] wrote, and only that. By hand: a catalogue of 100,000 names holds three times as many stamps.
 pub fn parse_stamp(text: &str) -> Result<Instant, IdError> {
-    let wrong = || IdError::new(text, "an instant like 20261123T020000123Z");
-    let at = NaiveDateTime::parse_from_str(text, STAMP).map_err(|_| wrong())?.and_utc();
-    if stamp(at) == text { Ok(at) } else { Err(wrong()) }
+    read_stamp(text.as_bytes()).ok_or_else(|| IdError::new(text, "an instant like 20261123T020000123Z"))
+}
+
+fn read_stamp(text: &[u8]) -> Option<Instant> {
+    if text.len() != STAMP_LEN || text[8] != b'T' || text[18] != b'Z' {
+        return None;
+    }
+    let number = |range: std::ops::Range<usize>| {
+        text[range].iter().try_fold(0_u32, |sum, b| b.is_ascii_digit().then(|| sum * 10 + u32::from(b - b'0')))
+    };
+    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0..4)?).ok()?, number(4..6)?, number(6..8)?)?;
+    Some(date.and_hms_milli_opt(number(9..11)?, number(11..13)?, number(13..15)?, number(15..18)?)?.and_utc())
 }
 
 /// The instant without what a stamp cannot hold.

@@ -1,4 +1,7 @@
 //! What goes wrong with a store.
+//!
+//! Every error names its object. A full disk is told apart from other refusals by its cause, wherever it shows up: at a write, at
+//! an fsync, at the making of a folder.
 
 use std::io;
 
@@ -42,4 +45,41 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+}
+
+impl StoreError {
+    /// A refusal of the system as what it means: no room, no such object, or itself.
+    ///
+    /// An error that passed through an [`io::Error`] (as it must below `io::Write`) comes out as it went in.
+    pub fn of(place: &str, operation: &'static str, key: &str, source: io::Error) -> Self {
+        let source = match source.downcast::<Self>() {
+            Ok(own) => return own,
+            Err(source) => source,
+        };
+        let (place, key) = (place.to_owned(), key.to_owned());
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { place, key },
+            io::ErrorKind::NotFound => Self::NotFound { place, key },
+            _ => Self::Io { place, operation, key, source },
+        }
+    }
+
+    /// Whether the object is simply not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+}
+
+impl From<StoreError> for io::Error {
+    fn from(error: StoreError) -> Self {
+        let kind = match &error {
+            StoreError::NotFound { .. } => io::ErrorKind::NotFound,
+            StoreError::Full { .. } => io::ErrorKind::StorageFull,
+            StoreError::Unusable { .. } => io::ErrorKind::Other,
+            // never `Interrupted`: the loops of `std::io` retry that one for ever
+            StoreError::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => io::ErrorKind::Other,
+            StoreError::Io { source, .. } => source.kind(),
+        };
+        Self::new(kind, error)
+    }
 }

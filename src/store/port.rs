@@ -3,9 +3,10 @@
 //! Calls block; the executor gives each its own thread, and a store that speaks a network protocol brings its own runtime.
 //! Keys are relative, with `/` between components, ASCII, without empty, `.` or `..` components.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use super::error::StoreError;
+use super::layout::TEMP_PREFIX;
 use crate::model::id::Instant;
 
 /// One object of a listing.
@@ -17,6 +18,30 @@ pub struct Object {
     pub bytes: u64,
     /// The store's own time of its last writing.
     pub modified: Instant,
+}
+
+/// How far a survey goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// What lies directly below the prefix; folders are named, not entered.
+    Flat,
+    /// Everything below the prefix.
+    Deep,
+}
+
+/// All that one look below a prefix shows. One walk of a disk, one listing of a bucket.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// The objects, by key.
+    pub objects: Vec<Object>,
+    /// Temporary objects of writes that never ended (or are under way), by key.
+    pub leftovers: Vec<Object>,
+    /// Of a flat survey: the folders, each ending in `/`, by name.
+    pub folders: Vec<String>,
+    /// What cannot be an object: symlinks, sockets, names that are not text (those shown as well as can be).
+    pub strangers: Vec<String>,
+    /// Folders that could not be read, with the reason: what is in them is unknown.
+    pub unread: Vec<String>,
 }
 
 /// What a create-only write found.
@@ -44,8 +69,15 @@ pub trait ReadStore: Send + Sync {
     /// The store as messages name it: its path or URL.
     fn place(&self) -> String;
 
+    /// All that is below `prefix` (a folder, ending in `/`, or empty). A prefix that is not there is empty. What the store
+    /// can list in part it lists in part, and says so.
+    fn survey(&self, prefix: &str, reach: Reach) -> Result<Survey, StoreError>;
+
     /// Every object whose key starts with `prefix` (a folder, ending in `/`, or empty), by key; temporary objects are left out.
-    fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError>;
+    /// All of them, or an error.
+    fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
+        self.survey(prefix, Reach::Deep)?.whole(&self.place(), prefix).map(|survey| survey.objects)
+    }
 
     /// A small object, whole.
     fn get(&self, key: &str) -> Result<Vec<u8>, StoreError>;
@@ -60,7 +92,39 @@ pub trait ReadStore: Send + Sync {
     fn free(&self) -> Result<Option<u64>, StoreError>;
 
     /// Temporary objects of writes that never ended, anywhere below `prefix`.
-    fn leftovers(&self, prefix: &str) -> Result<Vec<Object>, StoreError>;
+    fn leftovers(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
+        self.survey(prefix, Reach::Deep)?.whole(&self.place(), prefix).map(|survey| survey.leftovers)
+    }
+}
+
+impl Survey {
+    /// The survey, unless a part of it could not be read.
+    fn whole(self, place: &str, prefix: &str) -> Result<Self, StoreError> {
+        match self.unread.first() {
+            None => Ok(self),
+            Some(why) => Err(StoreError::of(place, "list", prefix, io::Error::other(why.clone()))),
+        }
+    }
+}
+
+/// The key, or an error that says it is none: keys are relative, printable ASCII, without empty, `.`, `..` or temporary components.
+pub(crate) fn check_key<'a>(place: &str, key: &'a str) -> Result<&'a str, StoreError> {
+    check(place, key, !key.contains(TEMP_PREFIX))
+}
+
+/// The same for deleting, where a leftover's own name is good too.
+pub(crate) fn check_stored<'a>(place: &str, key: &'a str) -> Result<&'a str, StoreError> {
+    check(place, key, true)
+}
+
+fn check<'a>(place: &str, key: &'a str, good: bool) -> Result<&'a str, StoreError> {
+    let wrong = || io::Error::new(io::ErrorKind::InvalidInput, "this cannot be the key of an object");
+    let part = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255;
+    if good && key.bytes().all(|b| b.is_ascii_graphic()) && key.split('/').all(part) {
+        Ok(key)
+    } else {
+        Err(StoreError::of(place, "use the key", key, wrong()))
+    }
 }
 
 /// Changing a store.

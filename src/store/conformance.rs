@@ -1,0 +1,196 @@
+//! What every store does. A store's own tests call [`all`] with a maker of empty stores.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::{Created, Locked, Reach, ReadStore, StoreError, WriteStore};
+
+/// Runs the whole suite, each part over a store of its own.
+pub(crate) fn all<S: WriteStore>(make: impl Fn() -> S) {
+    create_only(&make());
+    racing_creators_have_one_winner(&make());
+    an_upload_shows_nothing_before_its_end(&make());
+    an_upload_that_is_dropped_leaves_nothing(&make());
+    an_upload_to_a_taken_name_changes_nothing(&make());
+    listings_are_in_key_order_and_below_their_prefix(&make());
+    a_flat_survey_names_folders_and_does_not_enter_them(&make());
+    ranges_are_read_as_asked(&make());
+    odd_sizes_come_back(&make());
+    deleting_twice_is_deleting(&make());
+    a_lease_excludes(&make());
+    what_is_no_key_is_refused(&make());
+    listing_while_writing_shows_whole_objects(&make());
+}
+
+fn keys(store: &impl ReadStore, prefix: &str) -> Vec<String> {
+    store.list(prefix).unwrap().into_iter().map(|object| object.key).collect()
+}
+
+fn create_only(store: &impl WriteStore) {
+    assert_eq!(store.create("lucid/catalog/a/one", b"first").unwrap(), Created::New);
+    assert_eq!(store.create("lucid/catalog/a/one", b"second").unwrap(), Created::Taken);
+    assert_eq!(store.get("lucid/catalog/a/one").unwrap(), b"first");
+    let listed = store.list("").unwrap();
+    assert_eq!((listed.len(), listed[0].bytes), (1, 5));
+    assert!(store.leftovers("").unwrap().is_empty());
+}
+
+fn racing_creators_have_one_winner(store: &impl WriteStore) {
+    for round in 0..20 {
+        let key = format!("lucid/owner/{round}/deep/{round}.json");
+        let outcomes: Vec<_> = thread::scope(|scope| {
+            let write = |n: u8| {
+                let key = &key;
+                scope.spawn(move || (n, store.create(key, &[n; 100]).unwrap()))
+            };
+            let writers: Vec<_> = (0..8).map(write).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        });
+        let winners: Vec<_> = outcomes.iter().filter(|(_, created)| *created == Created::New).map(|(n, _)| *n).collect();
+        assert_eq!(winners.len(), 1, "{outcomes:?}");
+        assert_eq!(store.get(&key).unwrap(), [winners[0]; 100]);
+    }
+    assert!(store.leftovers("").unwrap().is_empty());
+}
+
+fn an_upload_shows_nothing_before_its_end(store: &impl WriteStore) {
+    let mut upload = store.upload("lucid/data/a/id/files").unwrap();
+    upload.write_all(b"half").unwrap();
+    assert!(keys(store, "").is_empty());
+    assert!(store.get("lucid/data/a/id/files").unwrap_err().is_not_found());
+    let leftovers = store.leftovers("lucid/data/").unwrap();
+    assert_eq!(leftovers.len(), 1);
+    assert!(leftovers[0].key.starts_with("lucid/data/a/id/"), "{leftovers:?}");
+    upload.write_all(b" and half").unwrap();
+    assert_eq!(upload.commit().unwrap(), Created::New);
+    assert_eq!(store.get("lucid/data/a/id/files").unwrap(), b"half and half");
+    assert!(store.leftovers("").unwrap().is_empty());
+}
+
+fn an_upload_that_is_dropped_leaves_nothing(store: &impl WriteStore) {
+    let mut upload = store.upload("lucid/data/a/id/files").unwrap();
+    upload.write_all(&vec![1; 100_000]).unwrap();
+    drop(upload);
+    assert!(keys(store, "").is_empty());
+    assert!(store.leftovers("").unwrap().is_empty());
+    assert_eq!(store.create("lucid/data/a/id/files", b"later").unwrap(), Created::New);
+}
+
+fn an_upload_to_a_taken_name_changes_nothing(store: &impl WriteStore) {
+    let mut upload = store.upload("lucid/data/a/id/files").unwrap();
+    upload.write_all(b"late").unwrap();
+    store.create("lucid/data/a/id/files", b"early").unwrap();
+    assert_eq!(upload.commit().unwrap(), Created::Taken);
+    assert_eq!(store.get("lucid/data/a/id/files").unwrap(), b"early");
+    assert!(store.leftovers("").unwrap().is_empty());
+}
+
+fn listings_are_in_key_order_and_below_their_prefix(store: &impl WriteStore) {
+    assert!(keys(store, "").is_empty());
+    assert!(keys(store, "nowhere/").is_empty());
+    let all = ["z", "a/b/c", "a-b", "a/c", "a/b-c/x", "a0", "a-b-c/y", "a/b/a"];
+    for key in all {
+        store.create(key, key.as_bytes()).unwrap();
+    }
+    let sorted: Vec<_> = BTreeSet::from(all).into_iter().collect();
+    assert_eq!(keys(store, ""), sorted);
+    assert_eq!(keys(store, "a/"), ["a/b-c/x", "a/b/a", "a/b/c", "a/c"]);
+    assert_eq!(keys(store, "a/b/"), ["a/b/a", "a/b/c"]);
+    assert_eq!(keys(store, "a-b-c/"), ["a-b-c/y"]);
+    assert!(keys(store, "a/b/c/d/").is_empty());
+}
+
+fn a_flat_survey_names_folders_and_does_not_enter_them(store: &impl WriteStore) {
+    for key in ["lucid.json", "lucid/a/x", "lucid/b/y", "lucid/b/z/q", "other/x"] {
+        store.create(key, b"").unwrap();
+    }
+    let root = store.survey("", Reach::Flat).unwrap();
+    assert_eq!(root.objects.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["lucid.json"]);
+    assert_eq!(root.folders, ["lucid/", "other/"]);
+    let inside = store.survey("lucid/", Reach::Flat).unwrap();
+    assert_eq!((inside.objects.len(), inside.folders), (0, vec!["a/".to_owned(), "b/".to_owned()]));
+}
+
+fn ranges_are_read_as_asked(store: &impl WriteStore) {
+    store.create("a/bytes", b"0123456789").unwrap();
+    let mut buffer = [0; 4];
+    assert_eq!(store.read_at("a/bytes", 0, &mut buffer).unwrap(), 4);
+    assert_eq!(&buffer, b"0123");
+    assert_eq!(store.read_at("a/bytes", 8, &mut buffer).unwrap(), 2);
+    assert_eq!(&buffer[..2], b"89");
+    assert_eq!(store.read_at("a/bytes", 10, &mut buffer).unwrap(), 0);
+    assert_eq!(store.read_at("a/bytes", 1 << 40, &mut buffer).unwrap(), 0);
+    for (offset, rest) in [(0, "0123456789"), (7, "789"), (10, ""), (11, "")] {
+        let mut text = String::new();
+        store.open("a/bytes", offset).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, rest);
+    }
+    assert!(store.read_at("a/none", 0, &mut buffer).unwrap_err().is_not_found());
+    assert!(store.open("none/at/all", 0).is_err_and(|error| error.is_not_found()));
+    assert!(store.get("a").unwrap_err().is_not_found(), "a folder is no object");
+    assert!(store.get("a/bytes/x").unwrap_err().is_not_found(), "an object is no folder");
+}
+
+fn odd_sizes_come_back(store: &impl WriteStore) {
+    for size in [0, 1, (8 << 20) + 1] {
+        let key = format!("a/{size}");
+        let bytes: Vec<u8> = (0..=255).cycle().take(size).collect();
+        let mut upload = store.upload(&key).unwrap();
+        for part in bytes.chunks(1_000_003) {
+            upload.write_all(part).unwrap();
+        }
+        upload.commit().unwrap();
+        assert!(store.get(&key).unwrap() == bytes, "{size}");
+        assert_eq!(store.list("a/").unwrap().into_iter().find(|object| object.key == key).unwrap().bytes, size as u64);
+    }
+}
+
+fn deleting_twice_is_deleting(store: &impl WriteStore) {
+    store.create("lucid/data/a/id/files", b"x").unwrap();
+    store.create("lucid/data/b/id/files", b"y").unwrap();
+    store.delete("lucid/data/a/id/files").unwrap();
+    store.delete("lucid/data/a/id/files").unwrap();
+    store.delete("lucid/data/never/was").unwrap();
+    assert_eq!(keys(store, ""), ["lucid/data/b/id/files"]);
+    assert_eq!(store.create("lucid/data/a/id/files", b"again").unwrap(), Created::New);
+}
+
+fn a_lease_excludes(store: &impl WriteStore) {
+    let Locked::Held(first) = store.lock("lucid/lock/a", "host one").unwrap() else { panic!("it was free") };
+    let Locked::By(holder) = store.lock("lucid/lock/a", "host two").unwrap() else { panic!("it was taken") };
+    assert_eq!(holder, "host one");
+    assert!(matches!(store.lock("lucid/lock/b", "host two").unwrap(), Locked::Held(_)), "another lease is free");
+    drop(first);
+    assert!(matches!(store.lock("lucid/lock/a", "two").unwrap(), Locked::Held(_)));
+    assert_eq!(keys(store, "lucid/lock/"), ["lucid/lock/a", "lucid/lock/b"]);
+}
+
+fn what_is_no_key_is_refused(store: &impl WriteStore) {
+    for key in ["", "/", "/etc/x", "a//b", "a/", "../x", "a/../b", "a/./b", "a\nb", "é", "a b", "a/.lucid-tmp-1"] {
+        assert!(matches!(store.create(key, b""), Err(StoreError::Io { .. })), "{key}");
+        assert!(store.upload(key).is_err(), "{key}");
+        assert!(store.get(key).is_err(), "{key}");
+    }
+    assert!(store.delete("../x").is_err());
+}
+
+fn listing_while_writing_shows_whole_objects(store: &impl WriteStore) {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..200 {
+                store.create(&format!("lucid/data/a/{n}/files"), &[7; 1000]).unwrap();
+                if n % 3 == 0 {
+                    store.delete(&format!("lucid/data/a/{n}/files")).unwrap();
+                }
+            }
+            done.store(true, Ordering::Release);
+        });
+        while !done.load(Ordering::Acquire) {
+            assert!(store.list("lucid/").unwrap().iter().all(|object| object.bytes == 1000));
+        }
+    });
+    assert_eq!(store.list("lucid/").unwrap().len(), 133);
+}
