@@ -4,4 +4,5 @@ pub mod facts;
 pub mod finding;
 pub mod manifest;
 pub mod model;
+pub mod plan;
 pub mod store;

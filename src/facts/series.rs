@@ -100,6 +100,8 @@ pub struct Orphan {
     pub bytes: u64,
     /// The store's own time of the youngest of them.
     pub youngest: Instant,
+    /// Whether it is known to be left by a run of this host that has ended.
+    pub abandoned: bool,
 }
 
 impl Artifact {

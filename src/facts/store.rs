@@ -115,4 +115,6 @@ pub struct Leftover {
     pub bytes: u64,
     /// The store's own time of it.
     pub modified: Instant,
+    /// Whether it is known to be left by a run of this host that has ended.
+    pub abandoned: bool,
 }

@@ -289,7 +289,29 @@ impl Default for Guard {
     }
 }
 
+impl PolicyState {
+    /// Whether a policy in this state makes artifacts.
+    pub fn captures(self) -> bool {
+        self == Self::Active
+    }
+}
+
+impl SourceKind {
+    /// The kind's word in the manifest.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Files(_) => "files",
+            Self::Command(_) => "command",
+        }
+    }
+}
+
 impl Policy {
+    /// Where a store is named among the policy's.
+    pub fn store_span(&self, store: &Name) -> Option<&Span> {
+        self.stores.iter().position(|s| s == store).and_then(|n| self.spans.stores.get(n))
+    }
+
     /// What that store keeps of this policy; `None`: everything.
     pub fn retention_for(&self, store: &Name) -> Option<&Named<Retention>> {
         self.retention_at.get(store).or(self.retention.as_ref())

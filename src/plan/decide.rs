@@ -1,0 +1,172 @@
+//! Policies, facts and an instant to a plan. Pure: the same arguments give the same plan, to the byte.
+//!
+//! Three passes, each over the world as the one before leaves it: what is made, what is copied, what goes. The last pass is run
+//! again by the executor over facts listed after the first two ([`removals`]).
+
+use std::collections::BTreeSet;
+
+use super::evolve::advance;
+use super::step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
+use super::view::View;
+use super::{Request, deletes, due, mirror, problem, space, sweeps};
+use crate::facts::{Facts, StoreFacts};
+use crate::finding::{Finding, sort};
+use crate::model::id::{Instant, Name};
+use crate::model::{Policy, PolicySet};
+
+/// Decides everything.
+pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -> Plan {
+    let mut findings = problem::stores(set, facts, request);
+    findings.extend(problem::series(set, facts));
+    let mut world = facts.clone();
+    let mut steps = makes(set, facts, now, request, &mut findings);
+    let early = space::early(set, facts, now, request, &mut steps, &mut findings);
+    for step in early.iter().chain(&steps) {
+        advance(&mut world, step, now);
+    }
+    let mut copied = copies(set, &world, now, request);
+    name_captures(&mut copied, &steps, now);
+    for step in &copied {
+        advance(&mut world, step, now);
+    }
+    let mut removed = removals_in(set, &world, now, request, &mut findings);
+    let waits: Vec<(Option<Name>, Name, String)> =
+        steps.iter().chain(&copied).map(|s| (s.work.series().cloned(), s.work.store().clone(), s.address.clone())).collect();
+    for step in &mut removed.steps {
+        let after = waits.iter().filter(|(series, store, _)| match step.work.series() {
+            Some(own) => series.as_ref() == Some(own),
+            None => store == step.work.store(),
+        });
+        step.after.extend(after.map(|(_, _, address)| address.clone()));
+    }
+    let valid_until = removed.changes_at.into_iter().chain(next_slots(set, now, request)).min();
+    sort(&mut findings);
+    let mut all = early;
+    all.extend(steps);
+    all.extend(copied);
+    all.extend(removed.steps);
+    Plan {
+        format_version: FORMAT_VERSION,
+        instance: set.instance.clone(),
+        manifest_sha256: set.manifest_sha256.clone(),
+        as_of: now,
+        facts_at: facts.at,
+        valid_until,
+        only: request.only.iter().cloned().collect(),
+        steps: all,
+        findings,
+        holdings: removed.holdings,
+    }
+}
+
+/// What goes and what is swept, and nothing else: the pass that is run again before anything is removed.
+pub fn removals(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -> Plan {
+    let mut findings = problem::stores(set, facts, request);
+    let removed = removals_in(set, facts, now, request, &mut findings);
+    sort(&mut findings);
+    Plan {
+        format_version: FORMAT_VERSION,
+        instance: set.instance.clone(),
+        manifest_sha256: set.manifest_sha256.clone(),
+        as_of: now,
+        facts_at: facts.at,
+        valid_until: removed.changes_at,
+        only: request.only.iter().cloned().collect(),
+        steps: removed.steps,
+        findings,
+        holdings: removed.holdings,
+    }
+}
+
+pub(super) struct Removed {
+    pub(super) steps: Vec<Step>,
+    pub(super) holdings: Vec<Holding>,
+    pub(super) changes_at: Option<Instant>,
+}
+
+pub(super) fn selected<'a>(set: &'a PolicySet, request: &'a Request) -> impl Iterator<Item = &'a Policy> {
+    set.policies.values().filter(|p| request.only.is_empty() || request.only.contains(&p.name))
+}
+
+fn makes(set: &PolicySet, facts: &Facts, now: Instant, request: &Request, findings: &mut Vec<Finding>) -> Vec<Step> {
+    let mut inits: BTreeSet<&Name> = BTreeSet::new();
+    let mut captures = Vec::new();
+    for policy in selected(set, request) {
+        let view = View::new(set, policy, facts, now);
+        if policy.state.captures() {
+            inits.extend(policy.stores.iter().filter(|s| matches!(facts.stores.get(*s), Some(StoreFacts::New))));
+        }
+        captures.extend(due::capture(&view, facts, request, findings));
+    }
+    let mut steps: Vec<Step> = inits.into_iter().map(|store| init(set, store)).collect();
+    for mut capture in captures {
+        let store = capture.work.store();
+        capture.after =
+            steps.iter().filter(|s| matches!(&s.work, Work::Init { store: made } if made == store)).map(|s| s.address.clone()).collect();
+        steps.push(capture);
+    }
+    steps
+}
+
+fn init(set: &PolicySet, store: &Name) -> Step {
+    Step {
+        address: format!("init:store.{store}"),
+        work: Work::Init { store: store.clone() },
+        reason: Reason::NewStore {},
+        span: set.stores.get(store).map(|s| s.span.clone()),
+        after: Vec::new(),
+    }
+}
+
+/// The copies that are missing, and nothing else: the pass that is run again once everything is made.
+pub fn copies(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -> Vec<Step> {
+    selected(set, request).flat_map(|policy| mirror::missing(&View::new(set, policy, facts, now))).collect()
+}
+
+/// Turns copies of predicted artifacts into copies of what a capture of this plan will make.
+fn name_captures(copied: &mut [Step], makes: &[Step], now: Instant) {
+    for step in copied {
+        for make in makes {
+            let Work::Capture { policy, .. } = &make.work else {
+                if make.work.store() == step.work.store() && matches!(make.work, Work::Init { .. }) {
+                    step.after.push(make.address.clone());
+                }
+                continue;
+            };
+            let predicted = super::evolve::predicted(&make.address, now);
+            if let Work::Copy { policy: own, id, of, store, bytes, .. } = &mut step.work
+                && own == policy
+                && *id == Some(predicted)
+            {
+                *id = None;
+                *of = Some(make.address.clone());
+                *bytes = bytes.filter(|b| *b > 0);
+                step.address = format!("copy:{}@{store}", make.address.trim_start_matches("capture:"));
+                step.after.push(make.address.clone());
+            }
+        }
+    }
+}
+
+pub(super) fn removals_in(set: &PolicySet, facts: &Facts, now: Instant, request: &Request, findings: &mut Vec<Finding>) -> Removed {
+    let mut removed = Removed { steps: Vec::new(), holdings: Vec::new(), changes_at: None };
+    for policy in selected(set, request) {
+        for judged in deletes::judge(&View::new(set, policy, facts, now), findings) {
+            removed.steps.extend(judged.deletes);
+            removed.holdings.push(judged.holding);
+            removed.changes_at = removed.changes_at.into_iter().chain(judged.changes_at).min();
+        }
+    }
+    if request.only.is_empty() {
+        for (store, listing) in facts.stores.iter().filter_map(|(name, s)| Some((name, s.listing()?))) {
+            removed.steps.extend(sweeps::of(set, facts, store, listing));
+        }
+    }
+    removed
+}
+
+fn next_slots<'a>(set: &'a PolicySet, now: Instant, request: &'a Request) -> impl Iterator<Item = Instant> + 'a {
+    selected(set, request)
+        .filter(|p| p.state.captures())
+        .filter_map(move |p| p.schedule.as_ref().and_then(|s| s.value.next_after(now, set.zone)))
+}

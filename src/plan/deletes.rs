@@ -1,0 +1,135 @@
+//! What goes, and the guards that keep it from going.
+//!
+//! Guards block deletes and nothing else. They work on what was listed: decided again, after captures and copies, from facts listed
+//! then, so that a capture that failed or a copy that did not arrive takes its deletes with it.
+
+use std::collections::HashMap;
+
+use super::mirror::awaited;
+use super::problem::{self, Guard};
+use super::retention::FUTURE_TOLERANCE;
+use super::step::{Holding, Reason, Step, Work};
+use super::view::{Seen, View};
+use crate::facts::SourceFacts;
+use crate::finding::Finding;
+use crate::model::PolicyState;
+use crate::model::id::Instant;
+
+/// A series that loses no more than this many artifacts in one run is not asked for its fraction.
+const FEW: usize = 5;
+
+/// The deletes of one policy on one store, what stays, and when that changes by time alone.
+pub(super) struct Judged {
+    pub(super) deletes: Vec<Step>,
+    pub(super) holding: Holding,
+    pub(super) changes_at: Option<Instant>,
+}
+
+/// Judges one policy on every store that answered.
+pub(super) fn judge(view: &View<'_>, problems: &mut Vec<Finding>) -> Vec<Judged> {
+    view.seen.iter().map(|seen| on_store(view, seen, problems)).collect()
+}
+
+fn on_store(view: &View<'_>, seen: &Seen<'_>, problems: &mut Vec<Finding>) -> Judged {
+    let policy = view.policy;
+    let (items, mut verdicts) = view.present(seen);
+    if view.policy.stores.len() > 1 {
+        let numbers: HashMap<_, _> = items.iter().enumerate().map(|(n, i)| (i.id, n)).collect();
+        let pins: Vec<_> = awaited(view, seen.store.as_str()).into_iter().filter_map(|(id, why)| Some((*numbers.get(&id)?, why))).collect();
+        verdicts.pin(&items, pins);
+        // A damaged copy that this store's own rules want whole again is repaired, not deleted.
+        let (wanted, want) = view.wanted(seen);
+        let repaired: Vec<_> = wanted
+            .iter()
+            .enumerate()
+            .filter(|(n, i)| want.kept(*n) && seen.find(i.id).is_some_and(|a| !a.listed_complete()))
+            .filter_map(|(_, i)| Some((*numbers.get(&i.id)?, super::retention::Keep::Damaged)))
+            .collect();
+        verdicts.pin(&items, repaired);
+    }
+    let going: Vec<usize> = (0..items.len()).filter(|n| !verdicts.kept(*n)).collect();
+    let guard = if going.is_empty() { None } else { guard(view, seen, going.len(), items.len()) };
+    let blocked = guard.is_some();
+    if let Some(guard) = guard {
+        problems.push(problem::deletes_blocked(policy, seen.store, going.len(), &guard));
+    }
+    let mut deletes = Vec::new();
+    let mut gone = 0;
+    if let (false, Some(retention)) = (blocked, policy.retention_for(seen.store)) {
+        let survivors = verdicts.survivors(&items);
+        // What needs others goes before what it needs, the newest first: cut anywhere, everything still listed restores.
+        let mut order = going;
+        order.sort_unstable_by_key(|n| (items[*n].need.is_none(), std::cmp::Reverse((items[*n].instant, items[*n].id))));
+        let mut before: Option<String> = None;
+        for number in order {
+            let artifact = &seen.artifacts()[number];
+            let (older, newer) = survivors.around(artifact.instant);
+            let address = format!("delete:policy.{}/{}@{}", policy.name, artifact.id, seen.store);
+            gone += artifact.bytes();
+            deletes.push(Step {
+                address: address.clone(),
+                work: Work::Delete {
+                    policy: policy.name.clone(),
+                    series: policy.series.clone(),
+                    id: artifact.id,
+                    store: seen.store.clone(),
+                    generations: artifact.generations.iter().map(|g| g.n).collect(),
+                    bytes: artifact.bytes(),
+                },
+                reason: Reason::Expired {
+                    retention: retention.name.to_string(),
+                    misses: verdicts.misses(&items, &retention.value, number),
+                    older,
+                    newer,
+                },
+                span: Some(retention.span.clone()),
+                after: before.replace(address).into_iter().collect(),
+            });
+        }
+    }
+    let all: u64 = seen.artifacts().iter().map(crate::facts::Artifact::bytes).sum();
+    let holding =
+        Holding { policy: policy.name.clone(), store: seen.store.clone(), artifacts: items.len() - deletes.len(), bytes: all - gone };
+    let changes_at = view.retention(seen.store).and_then(|r| verdicts.changes_at(&items, &r.min_age, view.now));
+    Judged { deletes, holding, changes_at }
+}
+
+fn guard(view: &View<'_>, seen: &Seen<'_>, going: usize, listed: usize) -> Option<Guard> {
+    if view.policy.state == PolicyState::Paused {
+        return Some(Guard::Paused);
+    }
+    if !seen.listing.complete {
+        return Some(Guard::IncompleteListing);
+    }
+    if let (PolicyState::Active, Some(SourceFacts::Unusable(message))) = (view.policy.state, view.source) {
+        return Some(Guard::Source(message.clone()));
+    }
+    let series = seen.series(&view.policy.series)?;
+    if let Some(name) = series.unreadable.first() {
+        return Some(Guard::Unreadable { count: series.unreadable.len(), example: name.clone() });
+    }
+    if view.policy.stores.first() == Some(seen.store) && !view.whole() {
+        return Some(Guard::SiblingsUnseen);
+    }
+    if let Some(ahead) =
+        seen.artifacts().iter().filter(|a| a.instant.max(a.id.start()) > view.at + FUTURE_TOLERANCE).max_by_key(|a| a.instant)
+    {
+        return Some(Guard::ClockBehind { id: ahead.id, instant: ahead.instant.max(ahead.id.start()) });
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a fraction of a count; no series comes near 2^52 artifacts")]
+    let fraction = going as f64 / listed as f64;
+    if going > FEW && fraction > view.set.guard.max_delete_fraction {
+        return Some(Guard::Fraction { going, listed, limit: view.set.guard.max_delete_fraction });
+    }
+    stale(view, seen)
+}
+
+/// While backups are late by their own objective, nothing old goes.
+fn stale(view: &View<'_>, seen: &Seen<'_>) -> Option<Guard> {
+    if view.policy.state != PolicyState::Active {
+        return None;
+    }
+    let rpo = view.policy.rpo_for(seen.store)?;
+    let newest = seen.artifacts().iter().filter(|a| seen.usable(a)).map(|a| a.instant).max()?;
+    (newest < rpo.before(view.now)).then_some(Guard::Stale { newest, rpo: *rpo })
+}

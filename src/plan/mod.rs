@@ -1,0 +1,42 @@
+//! Policies, facts and an instant to steps with reasons. Pure and deterministic: no clock, no disk, no task.
+//!
+//! | file | question |
+//! |---|---|
+//! | `due` | which policies are due, for which slot |
+//! | `mirror` | which copies are missing or damaged |
+//! | `retention`, `bucket` | what stays, and why |
+//! | `deletes`, `sweeps`, `space` | what goes, and what keeps it from going |
+//! | `decide` | all of it, in passes over the world as the pass before leaves it |
+//! | `evolve` | the world after a plan |
+
+mod bucket;
+mod decide;
+mod deletes;
+mod due;
+mod evolve;
+mod mirror;
+mod problem;
+mod retention;
+mod space;
+mod step;
+mod sweeps;
+mod view;
+
+use std::collections::BTreeSet;
+
+use crate::model::id::Name;
+
+pub use bucket::{Bucket, Unit};
+pub use decide::{copies, decide, removals};
+pub use evolve::evolve;
+pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
+pub use step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
+
+/// What the operator asked of the plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Restricts the plan to these policies; empty for all.
+    pub only: BTreeSet<Name>,
+    /// Makes what is selected due, whatever its slots say.
+    pub now: bool,
+}

@@ -1,0 +1,196 @@
+//! What stands in the way of a plan, as findings: one sentence that names the object, one that says what to do.
+
+use super::Request;
+use super::decide::selected;
+use super::view::View;
+use crate::facts::{Facts, StoreFacts, Trouble};
+use crate::finding::world as code;
+use crate::finding::{Code, Finding};
+use crate::model::id::{ArtifactId, Instant, Name};
+use crate::model::{Period, Policy, PolicySet};
+
+/// Why nothing of a series is deleted.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Guard {
+    Paused,
+    Source(String),
+    IncompleteListing,
+    Unreadable { count: usize, example: String },
+    SiblingsUnseen,
+    ClockBehind { id: ArtifactId, instant: Instant },
+    Fraction { going: usize, listed: usize, limit: f64 },
+    Stale { newest: Instant, rpo: Period },
+}
+
+/// Stores that are used by what was selected and cannot serve.
+pub(super) fn stores(set: &PolicySet, facts: &Facts, request: &Request) -> Vec<Finding> {
+    let used: std::collections::BTreeSet<&Name> = selected(set, request).flat_map(|p| &p.stores).collect();
+    let mut findings = Vec::new();
+    for name in used {
+        let span = set.stores.get(name).map(|s| s.span.clone());
+        let finding = match facts.stores.get(name) {
+            Some(StoreFacts::Unusable(trouble)) => self::trouble(name, trouble),
+            Some(StoreFacts::Ready(listing)) if !listing.complete => {
+                Finding::new(code::INCOMPLETE_LISTING, format!("store `{name}` could not be listed completely"))
+                    .help("make every folder of the store readable for this user, then run it again")
+            }
+            _ => continue,
+        };
+        findings.push(finding.maybe_at(span, "this store"));
+    }
+    findings
+}
+
+fn trouble(name: &Name, trouble: &Trouble) -> Finding {
+    match trouble {
+        Trouble::Away { known } => Finding::new(code::STORE_AWAY, format!("store `{name}` is known (uuid {known}) and is not there"))
+            .help(format!("mount it or bring it back; for a new empty store run `lucid-policy store accept {name}`")),
+        Trouble::Replaced { known, found } => {
+            Finding::new(code::STORE_REPLACED, format!("store `{name}` was {known} and is now another store, {found}"))
+                .help(format!("mount the right one; to take this one run `lucid-policy store accept {name}`"))
+        }
+        Trouble::Twin { other, uuid } => {
+            Finding::new(code::STORE_TWIN, format!("stores `{name}` and `{other}` are one place (uuid {uuid})"))
+                .help("give them different places, or remove one of them")
+        }
+        Trouble::TooNew { object, version } => Finding::new(
+            code::STORE_TOO_NEW,
+            format!("store `{name}`: `{object}` has format version {version}, newer than this program's 1"),
+        )
+        .help("use a newer version of lucid-policy"),
+        Trouble::OwnedElsewhere { owner } => Finding::new(
+            code::OTHER_HOST,
+            format!(
+                "store `{name}`: the instance belongs to host `{}` ({}) since {}",
+                owner.hostname,
+                owner.host,
+                owner.at.format("%F %T UTC")
+            ),
+        )
+        .help("use another `name` if this is another system; if that host is gone for good, run `lucid-policy claim`"),
+        Trouble::Unusable { message, help } => Finding::new(code::STORE_UNUSABLE, format!("store `{name}`: {message}")).help(help.clone()),
+    }
+}
+
+/// Series that no policy names, damaged artifacts without a good copy, foreign objects.
+pub(super) fn series(set: &PolicySet, facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, listing) in facts.stores.iter().filter_map(|(n, s)| Some((n, s.listing()?))) {
+        let span = set.stores.get(name).map(|s| s.span.clone());
+        for (series, found) in &listing.series {
+            if !found.artifacts.is_empty() && !set.policies.values().any(|p| p.series == *series && p.stores.contains(name)) {
+                let count = found.artifacts.len();
+                let message =
+                    format!("store `{name}` holds {} of series `{series}`, which no policy writes there", plural(count, "artifact"));
+                findings.push(Finding::new(code::ORPHAN_SERIES, message).maybe_at(span.clone(), "kept, never deleted"));
+            }
+        }
+        if let Some(example) = listing.foreign.first() {
+            let message = format!(
+                "store `{name}` holds {} that this program did not write, such as `{example}`",
+                plural(listing.foreign.len(), "object")
+            );
+            findings.push(Finding::new(code::FOREIGN, message).maybe_at(span, "never touched"));
+        }
+    }
+    for policy in set.policies.values() {
+        let view = View::new(set, policy, facts, facts.at);
+        for seen in &view.seen {
+            let bad = seen.artifacts().iter().filter(|a| !seen.usable(a) && !view.usable_somewhere(a.id));
+            findings.extend(bad.map(|artifact| {
+                Finding::new(
+                    code::DAMAGED,
+                    format!(
+                        "`{}` of policy `{}` is damaged on store `{}`, and no good copy is known",
+                        artifact.id, policy.name, seen.store
+                    ),
+                )
+                .maybe_at(Some(policy.spans.table.clone()), "this policy")
+                .help(format!("run `lucid-policy verify {}` to see which object it is", artifact.id))
+            }));
+        }
+    }
+    findings
+}
+
+pub(super) fn too_late(policy: &Policy, slot: Instant, limit: &Period) -> Finding {
+    Finding::new(code::TOO_LATE, format!("policy `{}` missed its slot of {} by more than {limit}", policy.name, slot.format("%F %T UTC")))
+        .maybe_at(Some(policy.spans.table.clone()), "waits for its next slot")
+        .help(format!("run `lucid-policy apply --now --only policy.{}` to make it up now", policy.name))
+}
+
+pub(super) fn incomplete_listing(policy: &Policy, store: &Name) -> Finding {
+    Finding::new(
+        code::INCOMPLETE_LISTING,
+        format!("policy `{}` is not captured: store `{store}` could not be listed completely", policy.name),
+    )
+    .maybe_at(policy.store_span(store).cloned(), "the first store that answers")
+    .help("make every folder of the store readable for this user, then run it again")
+}
+
+pub(super) fn no_usable_store(policy: &Policy) -> Finding {
+    let stores = policy.stores.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(", ");
+    Finding::new(code::NO_USABLE_STORE, format!("policy `{}` is not captured: no store of it can be used ({stores})", policy.name))
+        .maybe_at(Some(policy.spans.table.clone()), "this policy")
+        .help("mend one of its stores; the findings about them say how")
+}
+
+pub(super) fn source_unusable(policy: &Policy, message: &str) -> Finding {
+    Finding::new(code::SOURCE_UNUSABLE, format!("policy `{}` is not captured: {message}", policy.name))
+        .maybe_at(Some(policy.spans.source.clone()), "its source")
+        .help("bring the source back, or change the manifest; nothing was deleted")
+}
+
+pub(super) fn no_room(set: &PolicySet, policy: &Policy, store: &Name, short: u64) -> Finding {
+    Finding::new(
+        code::NO_ROOM,
+        format!("policy `{}` is not captured: store `{store}` would have {short} bytes less than its `min_free`", policy.name),
+    )
+    .maybe_at(set.stores.get(store).map(|s| s.span.clone()), "this store")
+    .help("free space there, lower `min_free`, or keep less")
+}
+
+pub(super) fn deletes_blocked(policy: &Policy, store: &Name, going: usize, guard: &Guard) -> Finding {
+    let (code, why, help): (Code, String, &str) = match guard {
+        Guard::Paused => {
+            (code::DELETE_PAUSED, "the policy is paused".to_owned(), "set `state` to \"active\" or \"retired\" to let retention go on")
+        }
+        Guard::Source(message) => (code::SOURCE_UNUSABLE, message.clone(), "bring the source back, or change the manifest"),
+        Guard::IncompleteListing => (
+            code::INCOMPLETE_LISTING,
+            "the store could not be listed completely".to_owned(),
+            "make every folder of the store readable for this user",
+        ),
+        Guard::Unreadable { count, example } => (
+            code::UNREADABLE_RECORD,
+            format!("{} in its catalogue cannot be read by this version, such as `{example}`", plural(*count, "name")),
+            "use the version of lucid-policy that wrote them, or move damaged names out of the catalogue",
+        ),
+        Guard::SiblingsUnseen => {
+            (code::DELETE_SIBLINGS, "another store of the policy was not seen".to_owned(), "bring the other store back first")
+        }
+        Guard::ClockBehind { id, instant } => (
+            code::CLOCK_BEHIND,
+            format!("`{id}` is dated {}, after now", instant.format("%F %T UTC")),
+            "set the clock of this host right; captures go on meanwhile",
+        ),
+        Guard::Fraction { going, listed, limit } => (
+            code::DELETE_FRACTION,
+            format!("{going} of {listed} is more than `max_delete_fraction` = {limit}"),
+            "check the retention; if it is meant, raise `[guard] max_delete_fraction` for one run",
+        ),
+        Guard::Stale { newest, rpo } => (
+            code::DELETE_WHILE_LATE,
+            format!("its newest complete artifact is of {}, older than its rpo of {rpo}", newest.format("%F %T UTC")),
+            "find out why no backup is made; old ones are deleted again once there is a new one",
+        ),
+    };
+    let span = policy.retention_for(store).map(|r| r.span.clone());
+    Finding::new(code, format!("{} of policy `{}` on store `{store}` not deleted: {why}", plural(going, "artifact"), policy.name))
+        .maybe_at(span.or_else(|| Some(policy.spans.table.clone())), "its retention lets them go")
+        .help(help)
+}
+
+fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

@@ -1,0 +1,242 @@
+//! The plan as a value. **[format]**
+//!
+//! `format_version` is `major.minor`: a reader refuses another major and ignores keys it does not know. Steps are a DAG: a step runs
+//! after all that `after` names. Times are RFC 3339 in UTC, sizes are bytes, durations are seconds. `reason.code` is open: a reader
+//! takes an unknown one for "no reason given".
+
+use serde::{Deserialize, Serialize};
+
+use super::retention::Miss;
+use crate::finding::{Finding, Severity, Span};
+use crate::model::id::{ArtifactId, Instant, Name};
+
+/// The version of the plan's JSON.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// What would be done, why, and what stands in the way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// [`FORMAT_VERSION`].
+    pub format_version: &'static str,
+    /// The manifest's name.
+    pub instance: Name,
+    /// SHA-256 over the manifest's files.
+    pub manifest_sha256: String,
+    /// The instant for which it was decided.
+    pub as_of: Instant,
+    /// When the world was looked at.
+    pub facts_at: Instant,
+    /// When it changes by time alone; none if never.
+    pub valid_until: Option<Instant>,
+    /// The policies it was restricted to; empty for all.
+    pub only: Vec<Name>,
+    /// What would be done, in an order that respects `after`.
+    pub steps: Vec<Step>,
+    /// What stands in the way, and what to know.
+    pub findings: Vec<Finding>,
+    /// What each series holds once the plan is done.
+    pub holdings: Vec<Holding>,
+}
+
+/// One series in one store, after the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Holding {
+    /// The policy.
+    pub policy: Name,
+    /// The store.
+    pub store: Name,
+    /// How many artifacts stay.
+    pub artifacts: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name in this plan, for example `capture:policy.config@2026-11-23T02:00:00Z`.
+    pub address: String,
+    /// What is done, and to what.
+    #[serde(flatten)]
+    pub work: Work,
+    /// Why.
+    pub reason: Reason,
+    /// The line of the manifest that asks for it.
+    #[serde(default, skip_deserializing)]
+    pub span: Option<Span>,
+    /// Addresses of the steps that come first.
+    pub after: Vec<String>,
+}
+
+/// What a step does, and to what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "target", rename_all = "kebab-case")]
+pub enum Work {
+    /// Makes a store.
+    Init {
+        /// The store.
+        store: Name,
+    },
+    /// Makes an artifact.
+    Capture {
+        /// The policy.
+        policy: Name,
+        /// Its series.
+        series: Name,
+        /// The store that takes it.
+        store: Name,
+        /// The instant of the schedule that it satisfies.
+        slot: Option<Instant>,
+        /// The size of the newest one before it, in bytes.
+        estimate: Option<u64>,
+    },
+    /// Copies an artifact.
+    Copy {
+        /// The policy.
+        policy: Name,
+        /// Its series.
+        series: Name,
+        /// The artifact; none where a capture of this plan makes it.
+        id: Option<ArtifactId>,
+        /// The address of that capture.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<String>,
+        /// Where it is whole.
+        from: Name,
+        /// Where it is missing or damaged.
+        store: Name,
+        /// The generation to read.
+        generation: u32,
+        /// The generation to write.
+        as_generation: u32,
+        /// Its size.
+        bytes: Option<u64>,
+    },
+    /// Removes an artifact from one store.
+    Delete {
+        /// The policy.
+        policy: Name,
+        /// Its series.
+        series: Name,
+        /// The artifact.
+        id: ArtifactId,
+        /// The store.
+        store: Name,
+        /// The catalogue's keys, one a generation.
+        generations: Vec<u32>,
+        /// Its size, all generations.
+        bytes: u64,
+    },
+    /// Removes what interrupted runs left, or run records past their expiry.
+    Sweep {
+        /// The store.
+        store: Name,
+        /// The series; none for what belongs to no series.
+        series: Option<Name>,
+        /// The objects.
+        keys: Vec<String>,
+        /// Their bytes.
+        bytes: u64,
+    },
+}
+
+/// Why a step is in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", content = "data", rename_all = "kebab-case")]
+pub enum Reason {
+    /// The store is not there yet.
+    NewStore {},
+    /// The policy has no artifact yet.
+    FirstCapture {},
+    /// Its newest slot is past and not satisfied.
+    Due {
+        /// The slot.
+        slot: Instant,
+        /// The newest slot that an artifact satisfies.
+        satisfied: Option<Instant>,
+        /// Slots between the two that are not made up.
+        missed: u32,
+    },
+    /// `--now` asked for it.
+    Requested {},
+    /// The store's retention keeps the artifact, and the store lacks it.
+    MissingCopy {},
+    /// The store's copy is damaged; a good one stands elsewhere.
+    DamagedCopy {},
+    /// No rule keeps it.
+    Expired {
+        /// The retention's name.
+        retention: String,
+        /// What each rule says.
+        misses: Vec<Miss>,
+        /// The nearest older artifact that stays.
+        older: Option<ArtifactId>,
+        /// The nearest newer artifact that stays.
+        newer: Option<ArtifactId>,
+    },
+    /// An interrupted run left it.
+    Interrupted {},
+}
+
+impl Work {
+    /// The policy it belongs to.
+    pub fn policy(&self) -> Option<&Name> {
+        match self {
+            Self::Capture { policy, .. } | Self::Copy { policy, .. } | Self::Delete { policy, .. } => Some(policy),
+            Self::Init { .. } | Self::Sweep { .. } => None,
+        }
+    }
+
+    /// The series it works in.
+    pub fn series(&self) -> Option<&Name> {
+        match self {
+            Self::Capture { series, .. } | Self::Copy { series, .. } | Self::Delete { series, .. } => Some(series),
+            Self::Sweep { series, .. } => series.as_ref(),
+            Self::Init { .. } => None,
+        }
+    }
+
+    /// The store it changes.
+    pub fn store(&self) -> &Name {
+        match self {
+            Self::Init { store }
+            | Self::Capture { store, .. }
+            | Self::Copy { store, .. }
+            | Self::Delete { store, .. }
+            | Self::Sweep { store, .. } => store,
+        }
+    }
+
+    /// The kind's word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Init { .. } => "init",
+            Self::Capture { .. } => "capture",
+            Self::Copy { .. } => "copy",
+            Self::Delete { .. } => "delete",
+            Self::Sweep { .. } => "sweep",
+        }
+    }
+
+    /// Whether it removes an artifact.
+    pub fn deletes(&self) -> bool {
+        matches!(self, Self::Delete { .. })
+    }
+}
+
+impl Plan {
+    /// Whether nothing would be done.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Whether something is refused.
+    pub fn refused(&self) -> bool {
+        self.findings.iter().any(|f| f.severity == Severity::Error)
+    }
+
+    /// The step of an address.
+    pub fn step(&self, address: &str) -> Option<&Step> {
+        self.steps.iter().find(|s| s.address == address)
+    }
+}

@@ -1,0 +1,120 @@
+//! One policy's artifacts over all the stores that could be seen: the view from which every decision is made.
+
+use std::collections::HashMap;
+
+use super::retention::{Item, Rules, Verdicts, judge};
+use crate::facts::{Artifact, Facts, Listing, Series, SourceFacts};
+use crate::model::id::{ArtifactId, Instant, Name, Random};
+use crate::model::{Policy, PolicySet, Retention};
+
+/// A store of the policy that could be seen.
+pub(super) struct Seen<'a> {
+    pub(super) store: &'a Name,
+    pub(super) listing: &'a Listing,
+    artifacts: &'a [Artifact],
+    by_random: HashMap<Random, &'a Artifact>,
+}
+
+/// A policy's series over its stores.
+pub(super) struct View<'a> {
+    pub(super) set: &'a PolicySet,
+    pub(super) policy: &'a Policy,
+    pub(super) now: Instant,
+    /// The time of the facts.
+    pub(super) at: Instant,
+    /// What a probe of its source saw.
+    pub(super) source: Option<&'a SourceFacts>,
+    /// The stores that answered, in the policy's order.
+    pub(super) seen: Vec<Seen<'a>>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(store: &'a Name, listing: &'a Listing, series: Option<&'a Series>) -> Self {
+        let artifacts = series.map_or(&[][..], |s| &s.artifacts);
+        Self { store, listing, artifacts, by_random: artifacts.iter().map(|a| (a.id.random(), a)).collect() }
+    }
+
+    pub(super) fn artifacts(&self) -> &'a [Artifact] {
+        self.artifacts
+    }
+
+    pub(super) fn find(&self, id: ArtifactId) -> Option<&'a Artifact> {
+        self.by_random.get(&id.random()).copied()
+    }
+
+    /// Whole here, with what it needs.
+    pub(super) fn usable(&self, artifact: &Artifact) -> bool {
+        artifact.listed_complete()
+            && artifact.need.is_none_or(|need| self.by_random.get(&need).is_some_and(|owner| owner.listed_complete()))
+    }
+
+    pub(super) fn series(&self, name: &Name) -> Option<&'a Series> {
+        self.listing.series.get(name)
+    }
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(set: &'a PolicySet, policy: &'a Policy, facts: &'a Facts, now: Instant) -> Self {
+        let seen = policy
+            .stores
+            .iter()
+            .filter_map(|name| {
+                let listing = facts.stores.get(name)?.listing()?;
+                Some(Seen::new(name, listing, listing.series.get(&policy.series)))
+            })
+            .collect();
+        Self { set, policy, now, at: facts.at, source: facts.sources.get(&policy.source), seen }
+    }
+
+    /// Whether every store of the policy answered, with a complete listing.
+    pub(super) fn whole(&self) -> bool {
+        self.seen.len() == self.policy.stores.len() && self.seen.iter().all(|s| s.listing.complete)
+    }
+
+    /// Whether an artifact can be restored from some store that was seen.
+    pub(super) fn usable_somewhere(&self, id: ArtifactId) -> bool {
+        self.seen.iter().any(|s| s.find(id).is_some_and(|a| s.usable(a)))
+    }
+
+    pub(super) fn retention(&self, store: &Name) -> Option<&'a Retention> {
+        self.policy.retention_for(store).map(|named| &named.value)
+    }
+
+    fn rules(&self, store: &Name) -> Rules<'a> {
+        Rules { retention: self.retention(store), zone: self.set.zone, now: self.now, seen: self.at }
+    }
+
+    /// What a store holds, judged by its own rules.
+    pub(super) fn present(&self, seen: &Seen<'a>) -> (Vec<Item>, Verdicts) {
+        let items: Vec<Item> = seen.artifacts.iter().map(|a| item(a, Some(a), seen.usable(a))).collect();
+        let verdicts = judge(&items, &self.rules(seen.store));
+        (items, verdicts)
+    }
+
+    /// What a store would hold if it had every artifact that is whole somewhere, judged by its own rules.
+    pub(super) fn wanted(&self, seen: &Seen<'a>) -> (Vec<Item>, Verdicts) {
+        let mut everything: HashMap<Random, &Artifact> = seen.by_random.clone();
+        for other in &self.seen {
+            for artifact in other.artifacts.iter().filter(|a| other.usable(a)) {
+                everything.entry(artifact.id.random()).or_insert(artifact);
+            }
+        }
+        let mut items: Vec<Item> = everything.values().map(|a| item(a, seen.find(a.id), self.usable_somewhere(a.id))).collect();
+        items.sort_unstable_by_key(|i| i.id);
+        let verdicts = judge(&items, &self.rules(seen.store));
+        (items, verdicts)
+    }
+}
+
+/// Checks and holds count in their own store only, so they come from `here`.
+fn item(artifact: &Artifact, here: Option<&Artifact>, complete: bool) -> Item {
+    Item {
+        id: artifact.id,
+        instant: artifact.instant,
+        need: artifact.need,
+        set: artifact.set,
+        complete,
+        verified: here.is_some_and(Artifact::verified),
+        held: here.is_some_and(|a| !a.holds.is_empty()),
+    }
+}
