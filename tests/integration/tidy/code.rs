@@ -3,6 +3,7 @@
 //! Every blanked byte becomes a space and every line end stays, so that a place in the result is the same place in the file.
 //! It reads tokens, not a grammar: enough for formatted code that compiles.
 
+use std::iter;
 use std::ops::Range;
 
 /// One file, ready to be judged.
@@ -21,7 +22,7 @@ impl Code {
     /// Reads the file at `path`, which is from the package's folder.
     pub(super) fn new(path: &str, text: &str) -> Self {
         let all = without_comments_and_literals(text);
-        let items = if is_test_file(path) || all.contains("#![cfg(test)]") { Vec::from([0..all.len()]) } else { test_items(&all) };
+        let items = if is_test_file(path) || all.contains("#![cfg(test)]") { iter::once(0..all.len()).collect() } else { test_items(&all) };
         let (mut production, mut tests) = (all.clone().into_bytes(), vec![b' '; all.len()]);
         let mut production_lines = text.lines().count();
         for (at, byte) in all.bytes().enumerate() {
@@ -134,7 +135,7 @@ fn raw_string(rest: &[u8]) -> Option<Range<usize>> {
         return None;
     }
     let start = hashes + 2;
-    let closing: Vec<u8> = std::iter::once(b'"').chain(std::iter::repeat_n(b'#', hashes)).collect();
+    let closing: Vec<u8> = iter::once(b'"').chain(iter::repeat_n(b'#', hashes)).collect();
     let length = rest[start..].windows(closing.len()).position(|w| w == closing).unwrap_or(rest.len() - start);
     Some(start..start + length)
 }
