@@ -1,3 +1,4 @@
-//! Tests of the whole program.
+//! Tests of the whole program, one binary: a module a promise.
 
 mod manifest;
+mod tidy;
