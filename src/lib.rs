@@ -4,5 +4,6 @@ pub mod facts;
 pub mod finding;
 pub mod manifest;
 pub mod model;
+pub mod observe;
 pub mod plan;
 pub mod store;

@@ -254,11 +254,8 @@ pub fn parse<'a>(instance: &Name, key: &'a str) -> Option<Place<'a>> {
         }
         Area::Data => {
             let (series, id, rest) = in_series(rest)?;
-            let (generation, file) = match rest.split_once('/') {
-                None => (1, rest),
-                Some((folder, file)) => (generation_folder(folder)?, file),
-            };
-            is_file_name(file).then_some(Place::Data { series, id, generation, file })
+            let (generation, file) = generation_of(rest)?;
+            Some(Place::Data { series, id, generation, file })
         }
         Area::Runs => {
             let rest = rest.strip_suffix(".json").filter(|rest| rest.is_ascii() && rest.len() == STAMP_LEN + 1 + RANDOM_LEN)?;
@@ -292,6 +289,15 @@ fn check_name(text: &str) -> Option<CheckKey> {
     let word = parts.next()?;
     let verdict = [Verdict::Pass, Verdict::Unrun, Verdict::Fail].into_iter().find(|verdict| verdict.as_str() == word)?;
     if parts.next().is_some() { None } else { Some(CheckKey { at, generation, level, verdict }) }
+}
+
+/// The generation and the object's own name, of what follows `<id>/` in a payload's key.
+pub fn generation_of(rest: &str) -> Option<(u32, &str)> {
+    let (generation, file) = match rest.split_once('/') {
+        None => (1, rest),
+        Some((folder, file)) => (generation_folder(folder)?, file),
+    };
+    is_file_name(file).then_some((generation, file))
 }
 
 /// The number of a repair's folder, from 2 on.

@@ -20,9 +20,11 @@ mod port;
 mod conformance;
 
 pub mod documents;
+pub mod faults;
 pub mod key;
 pub mod layout;
 pub mod record;
+pub mod segments;
 
 pub use digest::{Hasher, Sha256Sum};
 pub use directory::Directory;

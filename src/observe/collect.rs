@@ -1,0 +1,78 @@
+//! Looks at every store and source of a manifest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::store::{look, mark_twins};
+use crate::facts::{Facts, SourceFacts, StoreFacts, Trouble};
+use crate::model::PolicySet;
+use crate::model::id::{Instant, Name};
+use crate::source::{Probe, Sources};
+use crate::store::{ReadStore, StoreError};
+
+/// What is looked at, and what is remembered of it.
+pub struct Eyes<S: ?Sized> {
+    /// The manifest's stores; the error of one that could not be opened.
+    pub stores: BTreeMap<Name, Result<Arc<S>, StoreError>>,
+    /// Looks at sources.
+    pub sources: Arc<dyn Sources>,
+    /// The uuids that were seen before, by `<instance>/<store>`.
+    pub known: BTreeMap<String, String>,
+    /// `<store>/<series>/<id>` of what runs of this host that have ended were writing.
+    pub abandoned: BTreeSet<String>,
+    /// This host.
+    pub host: String,
+}
+
+/// Takes the picture.
+pub fn collect<S: ReadStore + ?Sized>(set: &PolicySet, eyes: &Eyes<S>, now: Instant) -> Facts {
+    let (mut stores, sources) = std::thread::scope(|scope| {
+        let looks: Vec<_> = set.stores.keys().map(|name| (name, scope.spawn(|| see(set, eyes, name, now)))).collect();
+        let sources = set.sources.values().map(|source| {
+            let facts = match eyes.sources.probe(source) {
+                Probe::Ready => SourceFacts::Ready,
+                Probe::Unusable(message) => SourceFacts::Unusable(message),
+                Probe::NotChecked => SourceFacts::NotChecked,
+            };
+            (source.name.clone(), facts)
+        });
+        let sources: BTreeMap<Name, SourceFacts> = sources.collect();
+        let stores: BTreeMap<Name, StoreFacts> = looks
+            .into_iter()
+            .map(|(name, look)| (name.clone(), look.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
+            .collect();
+        (stores, sources)
+    });
+    mark_twins(&mut stores);
+    Facts { at: now, host: eyes.host.clone(), stores, sources }
+}
+
+fn see<S: ReadStore + ?Sized>(set: &PolicySet, eyes: &Eyes<S>, name: &Name, now: Instant) -> StoreFacts {
+    let known = eyes.known.get(&format!("{}/{name}", set.instance)).map(String::as_str);
+    let mut facts = match eyes.stores.get(name) {
+        Some(Ok(store)) => look(store.as_ref(), &set.instance, known, &eyes.host, now),
+        Some(Err(error)) => {
+            let (message, help) = match error {
+                StoreError::Unusable { message, help } => (message.clone(), help.clone()),
+                other => (other.to_string(), "mend what the message names, then run it again".to_owned()),
+            };
+            StoreFacts::Unusable(Trouble::Unusable { message, help })
+        }
+        None => StoreFacts::Unusable(Trouble::Unusable { message: "it was not opened".to_owned(), help: "run it again".to_owned() }),
+    };
+    if let StoreFacts::Ready(listing) = &mut facts {
+        let mine: Vec<&str> = eyes.abandoned.iter().filter_map(|a| a.strip_prefix(name.as_str())?.strip_prefix('/')).collect();
+        for what in mine {
+            let Some((series, id)) = what.split_once('/') else { continue };
+            let folder = format!("/data/{series}/{id}/");
+            for leftover in listing.leftovers.iter_mut().filter(|l| l.key.contains(&folder)) {
+                leftover.abandoned = true;
+            }
+            let found = series.parse::<Name>().ok().and_then(|s| listing.series.get_mut(&s));
+            for orphan in found.into_iter().flat_map(|s| &mut s.orphans).filter(|o| o.id == id) {
+                orphan.abandoned = true;
+            }
+        }
+    }
+    facts
+}
