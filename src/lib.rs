@@ -1,3 +1,4 @@
 //! lucid-policy.
 
+pub mod archive;
 pub mod model;
