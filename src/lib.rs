@@ -1,5 +1,6 @@
 //! lucid-policy.
 
+pub mod archive;
 pub mod facts;
 pub mod finding;
 pub mod manifest;
