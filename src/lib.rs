@@ -1,10 +1,12 @@
 //! lucid-policy.
 
 pub mod archive;
+pub mod execute;
 pub mod facts;
 pub mod finding;
 pub mod manifest;
 pub mod model;
 pub mod observe;
 pub mod plan;
+pub mod source;
 pub mod store;

@@ -205,6 +205,9 @@ pub(super) fn compare(member: &Member, entry: &IndexEntry) -> Result<(), Damage>
 
 pub(super) fn check_table(seen: &Seen) -> Result<(), ReadError> {
     let bad = |why| Err(Damage::SeekTable(why).into());
+    if seen.plain {
+        return Err(Damage::Foreign.into());
+    }
     if seen.unsized_frames {
         return bad("a frame does not say its size");
     }

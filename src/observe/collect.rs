@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::store::{look, mark_twins};
-use crate::facts::{Facts, SourceFacts, StoreFacts, Trouble};
+use super::store::{look, look_for_reading, mark_twins, unusable};
+use crate::facts::{Facts, SourceFacts, StoreFacts};
 use crate::model::PolicySet;
 use crate::model::id::{Instant, Name};
 use crate::source::{Probe, Sources};
-use crate::store::{ReadStore, StoreError};
+use crate::store::{StoreError, WriteStore};
 
 /// What is looked at, and what is remembered of it.
-pub struct Eyes<S: ?Sized> {
+pub struct Eyes {
     /// The manifest's stores; the error of one that could not be opened.
-    pub stores: BTreeMap<Name, Result<Arc<S>, StoreError>>,
+    pub stores: BTreeMap<Name, Result<Arc<dyn WriteStore>, StoreError>>,
     /// Looks at sources.
     pub sources: Arc<dyn Sources>,
     /// The uuids that were seen before, by `<instance>/<store>`.
@@ -22,10 +22,12 @@ pub struct Eyes<S: ?Sized> {
     pub abandoned: BTreeSet<String>,
     /// This host.
     pub host: String,
+    /// Whether only reading is meant: then any owner of the instance is fine.
+    pub reading: bool,
 }
 
 /// Takes the picture.
-pub fn collect<S: ReadStore + ?Sized>(set: &PolicySet, eyes: &Eyes<S>, now: Instant) -> Facts {
+pub fn collect(set: &PolicySet, eyes: &Eyes, now: Instant) -> Facts {
     let (mut stores, sources) = std::thread::scope(|scope| {
         let looks: Vec<_> = set.stores.keys().map(|name| (name, scope.spawn(|| see(set, eyes, name, now)))).collect();
         let sources = set.sources.values().map(|source| {
@@ -47,18 +49,13 @@ pub fn collect<S: ReadStore + ?Sized>(set: &PolicySet, eyes: &Eyes<S>, now: Inst
     Facts { at: now, host: eyes.host.clone(), stores, sources }
 }
 
-fn see<S: ReadStore + ?Sized>(set: &PolicySet, eyes: &Eyes<S>, name: &Name, now: Instant) -> StoreFacts {
+fn see(set: &PolicySet, eyes: &Eyes, name: &Name, now: Instant) -> StoreFacts {
     let known = eyes.known.get(&format!("{}/{name}", set.instance)).map(String::as_str);
     let mut facts = match eyes.stores.get(name) {
+        Some(Ok(store)) if eyes.reading => look_for_reading(store.as_ref(), &set.instance, known, now),
         Some(Ok(store)) => look(store.as_ref(), &set.instance, known, &eyes.host, now),
-        Some(Err(error)) => {
-            let (message, help) = match error {
-                StoreError::Unusable { message, help } => (message.clone(), help.clone()),
-                other => (other.to_string(), "mend what the message names, then run it again".to_owned()),
-            };
-            StoreFacts::Unusable(Trouble::Unusable { message, help })
-        }
-        None => StoreFacts::Unusable(Trouble::Unusable { message: "it was not opened".to_owned(), help: "run it again".to_owned() }),
+        Some(Err(error)) => unusable(error),
+        None => StoreFacts::New,
     };
     if let StoreFacts::Ready(listing) = &mut facts {
         let mine: Vec<&str> = eyes.abandoned.iter().filter_map(|a| a.strip_prefix(name.as_str())?.strip_prefix('/')).collect();

@@ -1,0 +1,234 @@
+//! Applies a plan: makes, then copies, then removes, each stage decided again from what is listed once the stage before is done.
+//!
+//! What was shown is a promise in one direction: nothing is deleted that was not in it, where an approval says so. Captures and
+//! copies follow the facts, at the plan's own instant, so that a slot that somebody else has satisfied meanwhile is dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::event::{Event, StepOutcome, StepResult};
+use super::outcome::{Ending, Outcome};
+use super::ports::Ports;
+use super::run::Run;
+use super::schedule::{self, Perform};
+use super::state::{Held, StateError};
+use crate::facts::{Facts, StoreFacts};
+use crate::finding::Finding;
+use crate::model::PolicySet;
+use crate::model::id::{Instant, Name, Random};
+use crate::plan::{Plan, Request, Step, Work, copies, decide, removals};
+use crate::store::documents::{FormatVersion, RunRecord};
+use crate::store::{Lease, Locked, layout};
+
+/// How long a run's record is kept.
+const RUN_RECORD_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(90);
+
+/// Looks at the world again.
+pub type Observe = Arc<dyn Fn() -> Facts + Send + Sync>;
+
+/// What is to be applied, and within what bounds.
+pub struct Order {
+    /// The policies.
+    pub set: Arc<PolicySet>,
+    /// The plan that was shown.
+    pub plan: Plan,
+    /// What was asked of it.
+    pub request: Request,
+    /// If set, no artifact is deleted whose step is not among these addresses.
+    pub approved: Option<BTreeSet<String>>,
+}
+
+/// Applies a plan.
+pub async fn apply(order: Order, ports: Ports, observe: Observe) -> Result<Outcome, StateError> {
+    let start = ports.now();
+    let run = ports.random();
+    ports.say(Event::RunStarted { run: run.to_string(), at: start, steps: order.plan.steps.len() });
+    let mut job = Apply { order, ports, observe, run, outcomes: Vec::new(), locked: Vec::new(), findings: Vec::new() };
+    let kept = job.perform().await?;
+    let mut outcome = Outcome {
+        run,
+        start,
+        end: job.ports.now(),
+        steps: job.outcomes,
+        findings: job.findings,
+        locked: job.locked,
+        interrupted: job.ports.cancelled(),
+    };
+    if let Some(facts) = kept {
+        write_run(&job.order.set, &job.ports, &facts, &outcome);
+        outcome.end = job.ports.now();
+    }
+    Ok(outcome)
+}
+
+struct Apply {
+    order: Order,
+    ports: Ports,
+    observe: Observe,
+    run: Random,
+    outcomes: Vec<StepOutcome>,
+    locked: Vec<(String, String)>,
+    findings: Vec<Finding>,
+}
+
+/// Everything held for the length of a run; released when dropped.
+struct Holding {
+    _local: Vec<Held>,
+    _leases: Vec<Box<dyn Lease>>,
+}
+
+impl Apply {
+    /// Runs the stages; gives the last facts if anything was done.
+    async fn perform(&mut self) -> Result<Option<Facts>, StateError> {
+        self.findings.clone_from(&self.order.plan.findings);
+        if self.order.plan.is_empty() {
+            return Ok(None);
+        }
+        let now = self.order.plan.as_of;
+        let (inits, _): (Vec<Step>, Vec<Step>) = self.order.plan.steps.iter().cloned().partition(|s| matches!(s.work, Work::Init { .. }));
+        let facts = self.look().await;
+        self.stage(inits, facts, now).await;
+        let mut request = self.order.request.clone();
+        let facts = self.look().await;
+        let _holding = self.hold(&facts, &mut request)?;
+        if request.only.is_empty() && !self.locked.is_empty() {
+            return Ok(None);
+        }
+        let facts = if self.outcomes.is_empty() { facts } else { self.look().await };
+        let plan = decide(&self.order.set, &facts, now, &request);
+        let makes = plan.steps.into_iter().filter(|s| match &s.work {
+            Work::Capture { .. } => true,
+            Work::Delete { .. } => plan_puts_first(&self.order.plan, s) && self.allowed(s),
+            _ => false,
+        });
+        self.stage(makes.collect(), facts, now).await;
+        if self.order.set.policies.values().any(|p| p.stores.len() > 1) {
+            let facts = self.look().await;
+            let copied = copies(&self.order.set, &facts, now, &request);
+            self.stage(copied, facts, now).await;
+        }
+        let facts = self.look().await;
+        let plan = removals(&self.order.set, &facts, now, &request);
+        let failed = self.failed_policies();
+        let removed = plan.steps.into_iter().filter(|s| self.allowed(s) && !s.work.policy().is_some_and(|p| failed.contains(p)));
+        self.stage(removed.collect(), facts, now).await;
+        let facts = self.look().await;
+        self.findings = decide(&self.order.set, &facts, now, &Request { now: false, ..self.order.request.clone() }).findings;
+        Ok((!self.outcomes.is_empty()).then_some(facts))
+    }
+
+    async fn look(&self) -> Facts {
+        let observe = Arc::clone(&self.observe);
+        match tokio::task::spawn_blocking(move || observe()).await {
+            Ok(facts) => facts,
+            Err(lost) => std::panic::resume_unwind(lost.into_panic()),
+        }
+    }
+
+    async fn stage(&mut self, steps: Vec<Step>, facts: Facts, now: Instant) {
+        if steps.is_empty() {
+            return;
+        }
+        let run = Arc::new(Run { set: Arc::clone(&self.order.set), ports: self.ports.clone(), id: self.run, now, facts });
+        let perform: Perform = Arc::new(move |step| run.perform(step).map_err(|e| super::error::chain(&e)));
+        let ended = schedule::run(&steps, self.order.set.run.concurrency, &self.ports, &perform).await;
+        self.outcomes.extend(ended);
+    }
+
+    /// Takes what the plan works on; what another run holds is taken out of the request.
+    fn hold(&mut self, facts: &Facts, request: &mut Request) -> Result<Holding, StateError> {
+        let set = Arc::clone(&self.order.set);
+        let selected = set.policies.values().filter(|p| request.only.is_empty() || request.only.contains(&p.name));
+        let holder = format!("run {} of host {} (pid {}) since {}", self.run, self.ports.host.name, self.ports.host.pid, self.ports.now().format("%F %T UTC"));
+        let mut holding = Holding { _local: Vec::new(), _leases: Vec::new() };
+        let mut free: BTreeSet<Name> = BTreeSet::new();
+        for policy in selected {
+            let taken = match self.ports.state.hold(&set.instance, &policy.series, &holder)? {
+                Err(other) => Some(other),
+                Ok(held) => {
+                    holding._local.push(held);
+                    self.lease(facts, policy, &holder, &mut holding)
+                }
+            };
+            match taken {
+                None => {
+                    free.insert(policy.name.clone());
+                }
+                Some(other) => {
+                    self.ports.say(Event::PolicyLocked { policy: policy.name.to_string(), holder: other.clone() });
+                    self.locked.push((policy.name.to_string(), other));
+                }
+            }
+        }
+        if !self.locked.is_empty() {
+            request.only = free;
+        }
+        Ok(holding)
+    }
+
+    /// The leases of one policy's series; the holder of one that cannot be had.
+    fn lease(&self, facts: &Facts, policy: &crate::model::Policy, holder: &str, holding: &mut Holding) -> Option<String> {
+        for name in &policy.stores {
+            if facts.stores.get(name).and_then(StoreFacts::listing).is_none() {
+                continue;
+            }
+            let Some(store) = self.ports.stores.get(name) else { continue };
+            match store.lock(&layout::lock(&self.order.set.instance, &policy.series), holder) {
+                Ok(Locked::Held(lease)) => holding._leases.push(lease),
+                Ok(Locked::By(other)) => return Some(other),
+                Err(error) => return Some(format!("nobody: {}", super::error::chain(&error))),
+            }
+        }
+        None
+    }
+
+    fn allowed(&self, step: &Step) -> bool {
+        !step.work.deletes() || self.order.approved.as_ref().is_none_or(|approved| approved.contains(&step.address))
+    }
+
+    fn failed_policies(&self) -> BTreeSet<Name> {
+        let steps: BTreeMap<&str, &Step> = self.order.plan.steps.iter().map(|s| (s.address.as_str(), s)).collect();
+        let failed = self.outcomes.iter().filter(|o| !matches!(o.result, StepResult::Done(_)));
+        failed.filter_map(|o| policy_of(&o.address).or_else(|| steps.get(o.address.as_str())?.work.policy().cloned())).collect()
+    }
+}
+
+/// The policy in an address like `copy:policy.NAME/...` or `capture:policy.NAME@...`.
+fn policy_of(address: &str) -> Option<Name> {
+    let rest = address.split_once(":policy.")?.1;
+    rest.split(['/', '@']).next()?.parse().ok()
+}
+
+/// Whether the shown plan puts a delete before a capture, to make room for it.
+fn plan_puts_first(shown: &Plan, delete: &Step) -> bool {
+    shown.steps.iter().any(|s| matches!(s.work, Work::Capture { .. }) && s.after.contains(&delete.address))
+}
+
+/// Leaves a record of the run on every store that it could use. A run whose record cannot be written is none the worse.
+fn write_run(set: &PolicySet, ports: &Ports, facts: &Facts, outcome: &Outcome) {
+    let ending = match outcome.ending() {
+        Ending::Good => "good",
+        Ending::Failed => "failed",
+        Ending::Refused => "refused",
+        Ending::Locked => "locked",
+        Ending::Interrupted => "interrupted",
+    };
+    let record = RunRecord {
+        format_version: FormatVersion::CURRENT,
+        run: outcome.run,
+        host: ports.host.name.clone(),
+        start: outcome.start,
+        end: outcome.end,
+        outcome: ending.to_owned(),
+        steps: outcome.steps.iter().filter_map(|s| serde_json::to_value(s).ok()).collect(),
+        expires: outcome.end + RUN_RECORD_KEPT,
+    };
+    let bytes = crate::store::documents::write(&record);
+    let key = layout::run(&set.instance, outcome.start, &outcome.run);
+    let usable = facts.stores.iter().filter(|(_, s)| s.listing().is_some());
+    for store in usable.filter_map(|(name, _)| ports.stores.get(name)) {
+        if let Err(error) = store.create(&key, &bytes) {
+            ports.say(Event::StepWarning { address: "run".to_owned(), message: format!("the run's record was not kept: {}", super::error::chain(&error)) });
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Makes an artifact: payload first, its record last.
+//!
+//! Up to the record nothing is listed, and what was written is noted in the local state so that a run that dies is swept by the
+//! next. Once the record's write was sent, this run removes nothing of the artifact, whatever the answer was.
+
+use std::io;
+
+use super::error::StepError;
+use super::event::Done;
+use super::run::{Run, payload_listed};
+use crate::facts::StoreFacts;
+use crate::model::id::{ArtifactId, Capture, Instant, Name, to_millis};
+use crate::model::{Policy, Source, SourceKind};
+use crate::source::{Captured, Fingerprint, Output, Shape, Watch};
+use crate::store::documents::FormatVersion;
+use crate::store::key::CatalogKey;
+use crate::store::record::{ArtifactRef, Consistency, Counts, Record, Segment, SourceRef, Tool};
+use crate::store::segments::SegmentWriter;
+use crate::store::{Created, WriteStore, layout};
+
+/// An entry that changed this shortly before the capture could change again within the same tick of the clock and hide it.
+const CLOCK_GRAIN: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
+
+struct Job<'a> {
+    run: &'a Run,
+    address: &'a str,
+    policy: &'a Policy,
+    source: &'a Source,
+    store: &'a dyn WriteStore,
+    store_name: &'a Name,
+    shape: Shape,
+    id: ArtifactId,
+    slot: Option<Instant>,
+    estimate: Option<u64>,
+}
+
+pub(super) fn perform(
+    run: &Run,
+    address: &str,
+    policy: &Policy,
+    store_name: &Name,
+    slot: Option<Instant>,
+    estimate: Option<u64>,
+) -> Result<Done, StepError> {
+    run.stop_if_cancelled()?;
+    let store = run.store(store_name)?.as_ref();
+    let source = &run.set.sources[&policy.source];
+    run.claim(store)?;
+    super::manifest::keep(run, store)?;
+    let start = to_millis(run.ports.now());
+    let id = ArtifactId::new(start, Capture::Full, run.ports.random());
+    let shape = run.ports.sources.shape(source);
+    let job = Job { run, address, policy, source, store, store_name, shape, id, slot, estimate };
+    let before = run.ports.sources.fingerprint(source)?;
+    if let Some(fingerprint) = &before
+        && let Some(owner) = job.owner_of(fingerprint)?
+    {
+        return job.point_at(&owner);
+    }
+    let flight = format!("{store_name}/{}/{id}", policy.series);
+    let run_id = run.id.to_string();
+    run.ports.state.take_off(&run_id, &flight)?;
+    let written = job.write();
+    if written.is_err() {
+        job.clean();
+    }
+    let (segments, index, captured) = match written {
+        Ok(written) => written,
+        Err(error) => {
+            run.ports.state.land(&run_id, &flight)?;
+            return Err(error);
+        }
+    };
+    let done = job.commit(segments, index, captured, before.as_ref())?;
+    run.ports.state.land(&run_id, &flight)?;
+    Ok(done)
+}
+
+impl Job<'_> {
+    /// The owner of the bytes of the newest artifact, if today's tree is still the same.
+    fn owner_of(&self, today: &Fingerprint) -> Result<Option<Record>, StepError> {
+        let listing = self.run.facts.stores.get(self.store_name).and_then(StoreFacts::listing);
+        let Some(series) = listing.and_then(|l| l.series.get(&self.policy.series)) else { return Ok(None) };
+        let usable = series.artifacts.iter().filter(|a| a.listed_complete());
+        let Some(newest) = usable.max_by_key(|a| (a.instant, a.id)) else { return Ok(None) };
+        let owner = match newest.need {
+            None => newest,
+            Some(need) => match series.artifacts.iter().find(|a| a.id.random() == need && a.listed_complete()) {
+                Some(owner) => owner,
+                None => return Ok(None),
+            },
+        };
+        let Some(key) = owner.usable_generation().and_then(|g| super::run::key_of(owner, g.n)) else { return Ok(None) };
+        let record = read_record(self.run, self.store, &self.policy.series, &key)?;
+        let same = record.fingerprint.as_deref() == Some(&today.text)
+            && record.payload_of.is_none()
+            && record.external.is_none()
+            && record.format_version.major == FormatVersion::CURRENT.major
+            && record.codec == self.shape.codec
+            && record.recipients.is_empty()
+            && record.labels == self.shape.labels
+            && record.excludes == self.shape.excludes;
+        Ok(same.then_some(record))
+    }
+
+    /// An artifact whose bytes another one owns.
+    fn point_at(&self, owner: &Record) -> Result<Done, StepError> {
+        let owner_ref = ArtifactRef { series: self.policy.series.clone(), id: owner.id };
+        let end = to_millis(self.run.ports.now());
+        let record = Record {
+            payload_of: Some(owner_ref),
+            counts: owner.counts,
+            consistency: Consistency::Clean,
+            fingerprint: owner.fingerprint.clone(),
+            ..self.record(end)
+        };
+        self.create(&record)?;
+        Ok(Done {
+            id: Some(self.id),
+            bytes: 0,
+            source_bytes: Some(owner.counts.bytes),
+            entries: Some(owner.counts.entries),
+            unchanged: true,
+            warnings: 0,
+        })
+    }
+
+    fn write(&self) -> Result<(Vec<Segment>, Option<Segment>, Captured), StepError> {
+        let folder = layout::payload_folder(&self.run.set.instance, &self.policy.series, &self.id, 1);
+        let limit = self.segment_size();
+        let mut payload = SegmentWriter::new(self.store, &folder, &self.shape.payload, limit);
+        let mut index = self.shape.index.as_ref().map(|name| SegmentWriter::new(self.store, &folder, name, u64::MAX));
+        let progress = self.run.progress(self.address, self.estimate);
+        let watch = Watch { progress: &progress, cancel: &self.run.ports.cancel };
+        let mut nowhere = io::sink();
+        let output = Output {
+            payload: &mut payload,
+            index: match &mut index {
+                Some(index) => index,
+                None => &mut nowhere,
+            },
+        };
+        let captured = self.run.ports.sources.capture(self.source, self.policy.strict, output, &watch);
+        let captured = captured.map_err(|error| if self.run.ports.cancelled() { StepError::Interrupted } else { error.into() })?;
+        self.run.stop_if_cancelled()?;
+        let segments = payload.finish()?;
+        let index = index.map(SegmentWriter::finish).transpose()?.and_then(|mut made| made.pop());
+        payload_listed(self.store, &folder, segments.iter().chain(&index))?;
+        Ok((segments, index, captured))
+    }
+
+    /// The smallest limit of the policy's stores, so that a copy is the same objects everywhere.
+    fn segment_size(&self) -> u64 {
+        self.policy.stores.iter().filter_map(|s| self.run.set.stores.get(s)).map(|s| s.segment_size).min().unwrap_or(u64::MAX)
+    }
+
+    /// Removes what was written before a record was. Best effort: what stays is swept later.
+    fn clean(&self) {
+        let folder = layout::payload_folder(&self.run.set.instance, &self.policy.series, &self.id, 1);
+        for object in self.store.list(&folder).unwrap_or_default() {
+            if let Err(error) = self.store.delete(&object.key) {
+                self.run.warn(self.address, format!("a partial object stays until it is swept: {error}"));
+            }
+        }
+    }
+
+    fn commit(&self, segments: Vec<Segment>, index: Option<Segment>, captured: Captured, before: Option<&Fingerprint>) -> Result<Done, StepError> {
+        for warning in &captured.warnings {
+            self.run.warn(self.address, warning.clone());
+        }
+        let warnings = captured.warnings.len() as u64;
+        // The same before and after, and nothing so young that a change could hide: the tree stood still, and is of one instant.
+        let still = captured.fingerprint.filter(|f| before == Some(f) && f.newest_change + CLOCK_GRAIN < self.id.start());
+        let still_or_answered = still.is_some() || matches!(self.source.kind, SourceKind::Command(_));
+        let record = Record {
+            segments,
+            index,
+            counts: Counts { entries: captured.entries, bytes: captured.bytes },
+            consistency: if still_or_answered { Consistency::Clean } else { Consistency::Crash },
+            fingerprint: still.map(|f| f.text),
+            warnings,
+            ..self.record(to_millis(self.run.ports.now()))
+        };
+        self.create(&record)?;
+        Ok(Done {
+            id: Some(self.id),
+            bytes: record.bytes(),
+            source_bytes: Some(captured.bytes),
+            entries: Some(captured.entries),
+            unchanged: false,
+            warnings,
+        })
+    }
+
+    fn record(&self, end: Instant) -> Record {
+        let kind = self.source.kind.as_str().to_owned();
+        Record {
+            format_version: FormatVersion::CURRENT,
+            instance: self.run.set.instance.clone(),
+            series: self.policy.series.clone(),
+            policy: self.policy.name.clone(),
+            source: SourceRef { kind, name: self.source.name.clone() },
+            capture: Capture::Full,
+            id: self.id,
+            slot: self.slot,
+            start: self.id.start(),
+            end,
+            instant: end,
+            parent: None,
+            continues: None,
+            payload_of: None,
+            run: self.run.id,
+            set: None,
+            segments: Vec::new(),
+            index: None,
+            codec: self.shape.codec.clone(),
+            recipients: Vec::new(),
+            tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            source_version: None,
+            manifest_sha256: super::manifest::sum(&self.run.set),
+            counts: Counts::default(),
+            services: Vec::new(),
+            consistency: Consistency::Crash,
+            fingerprint: None,
+            labels: self.shape.labels.clone(),
+            excludes: self.shape.excludes.clone(),
+            warnings: 0,
+            origin: None,
+            external: None,
+            signature: None,
+        }
+    }
+
+    fn create(&self, record: &Record) -> Result<(), StepError> {
+        create_record(self.run, self.store, record, 1)
+    }
+}
+
+/// Writes a record create-only; one that is there already must be the same bytes.
+pub(super) fn create_record(run: &Run, store: &dyn WriteStore, record: &Record, generation: u32) -> Result<(), StepError> {
+    let key = layout::record(&run.set.instance, &record.series, &record.catalog_key(generation));
+    let bytes = record.write();
+    if store.create(&key, &bytes)? == Created::Taken && store.get(&key)? != bytes {
+        return Err(StepError::Changed(format!("{}: another record stands at `{key}`", store.place())));
+    }
+    Ok(())
+}
+
+/// Reads the record of a listed generation.
+pub(super) fn read_record(run: &Run, store: &dyn WriteStore, series: &Name, key: &CatalogKey) -> Result<Record, StepError> {
+    let name = layout::record(&run.set.instance, series, key);
+    let wrong = |e: &dyn std::fmt::Display| StepError::Damaged(format!("{}: record `{name}`: {e}", store.place()));
+    let record = Record::read(&store.get(&name)?).map_err(|e| wrong(&e))?;
+    record.matches(key).map_err(|e| wrong(&e))?;
+    Ok(record)
+}

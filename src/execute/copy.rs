@@ -1,0 +1,137 @@
+//! Copies an artifact from one store to another: payload with its digests checked on the way, then its record, then its holds.
+//!
+//! The record is the same bytes on both sides. Payload that lies there already from a copy that was cut is compared and taken if
+//! it is the same; if it is not, the copy goes into the next generation. Bytes that are not what the record says are written
+//! nowhere: the source's generation is marked damaged instead, so that the next plan reads from elsewhere.
+
+use std::io::{Read, Write};
+
+use super::error::StepError;
+use super::event::Done;
+use super::run::{Run, key_of, payload_listed};
+use crate::model::id::{ArtifactId, Name};
+use crate::store::record::Record;
+use crate::store::segments::{SegmentError, SegmentReader, SegmentWriter};
+use crate::store::{WriteStore, layout};
+
+/// Bytes that are read before the next look at the cancel flag.
+const BLOCK: usize = 1 << 20;
+
+pub(super) struct Job<'a> {
+    pub(super) series: &'a Name,
+    pub(super) id: ArtifactId,
+    pub(super) from: &'a Name,
+    pub(super) to: &'a Name,
+    pub(super) generation: u32,
+    pub(super) as_generation: u32,
+}
+
+pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, StepError> {
+    run.stop_if_cancelled()?;
+    let (from, to) = (run.store(job.from)?.as_ref(), run.store(job.to)?.as_ref());
+    let listed = run.listed(job.from, job.series, job.id);
+    let key = listed.and_then(|a| key_of(a, job.generation));
+    let key = key.ok_or_else(|| StepError::Changed(format!("`{}` is not listed on store `{}` any more", job.id, job.from)))?;
+    run.claim(to)?;
+    let record = super::capture::read_record(run, from, job.series, &key)?;
+    let mut generation = job.as_generation;
+    if record.payload_of.is_none() {
+        let flight = format!("{}/{}/{}", job.to, job.series, job.id);
+        let run_id = run.id.to_string();
+        run.ports.state.take_off(&run_id, &flight)?;
+        generation = payload(run, address, job, &record, from, to)?;
+        super::capture::create_record(run, to, &record, generation)?;
+        run.ports.state.land(&run_id, &flight)?;
+    } else {
+        super::capture::create_record(run, to, &record, generation)?;
+    }
+    holds(run, job, from, to)?;
+    Ok(Done { id: Some(job.id), bytes: record.bytes(), ..Done::default() })
+}
+
+/// Copies every object, into the first generation from the wished one on whose names are free or hold the same bytes.
+fn payload(run: &Run, address: &str, job: &Job<'_>, record: &Record, from: &dyn WriteStore, to: &dyn WriteStore) -> Result<u32, StepError> {
+    let source = layout::payload_folder(&run.set.instance, job.series, &job.id, job.generation);
+    let progress = run.progress(address, Some(record.bytes()));
+    let mut generation = job.as_generation;
+    loop {
+        let target = layout::payload_folder(&run.set.instance, job.series, &job.id, generation);
+        match objects(run, job, record, (from, &source), (to, &target), &progress) {
+            Err(Stopped::Taken) => generation += 1,
+            Err(Stopped::Failed(error)) => return Err(error),
+            Ok(()) => {
+                payload_listed(to, &target, record.objects())?;
+                return Ok(generation);
+            }
+        }
+    }
+}
+
+enum Stopped {
+    Taken,
+    Failed(StepError),
+}
+
+impl From<SegmentError> for Stopped {
+    fn from(error: SegmentError) -> Self {
+        match error {
+            SegmentError::Taken { .. } => Self::Taken,
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl From<StepError> for Stopped {
+    fn from(error: StepError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+fn objects(
+    run: &Run,
+    job: &Job<'_>,
+    record: &Record,
+    (from, source): (&dyn WriteStore, &str),
+    (to, target): (&dyn WriteStore, &str),
+    progress: &dyn Fn(u64, u64),
+) -> Result<(), Stopped> {
+    let mut copied = 0;
+    let mut block = vec![0; BLOCK];
+    for object in record.objects() {
+        let mut reader = SegmentReader::new(from, source, std::slice::from_ref(object));
+        let mut writer = SegmentWriter::new(to, target, &object.name, u64::MAX);
+        loop {
+            run.stop_if_cancelled()?;
+            let read = match reader.read(&mut block) {
+                Ok(read) => read,
+                Err(error) => return Err(damaged(run, job, from, SegmentError::of(error)).into()),
+            };
+            if read == 0 {
+                break;
+            }
+            writer.write_all(&block[..read]).map_err(SegmentError::of)?;
+            copied += read as u64;
+            progress(copied, 0);
+        }
+        writer.finish()?;
+    }
+    Ok(())
+}
+
+/// Marks the source's generation damaged if its bytes are to blame.
+fn damaged(run: &Run, job: &Job<'_>, from: &dyn WriteStore, error: SegmentError) -> StepError {
+    if matches!(error, SegmentError::Damaged { .. }) {
+        let found = super::verify::Found { level: 1, verdict: layout::Verdict::Fail, findings: vec![error.to_string()] };
+        if let Err(unwritten) = super::verify::note(run, from, job.series, job.id, job.generation, &found) {
+            return StepError::Damaged(format!("{error}; and this could not be noted: {unwritten}"));
+        }
+    }
+    error.into()
+}
+
+fn holds(run: &Run, job: &Job<'_>, from: &dyn WriteStore, to: &dyn WriteStore) -> Result<(), StepError> {
+    for hold in from.list(&layout::holds_folder(&run.set.instance, job.series, &job.id))? {
+        to.create(&hold.key, &from.get(&hold.key)?)?;
+    }
+    Ok(())
+}

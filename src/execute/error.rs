@@ -1,0 +1,48 @@
+//! Why a step failed.
+
+use std::error::Error;
+
+use super::state::StateError;
+use crate::source::SourceError;
+use crate::store::StoreError;
+
+/// Why a step failed. Nothing of a failed step is listed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// A store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A payload could not be written or read.
+    #[error(transparent)]
+    Segment(#[from] crate::store::segments::SegmentError),
+    /// The local state refused.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The source refused.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Stored bytes are not what their record says.
+    #[error("{0}")]
+    Damaged(String),
+    /// Something is not as the plan found it.
+    #[error("{0}")]
+    Changed(String),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// An error with all its causes, outermost first, as one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}

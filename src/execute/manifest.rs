@@ -1,0 +1,20 @@
+//! Keeps the manifest beside what it made, for the host that has nothing else.
+
+use super::error::StepError;
+use super::run::Run;
+use crate::model::PolicySet;
+use crate::store::{Sha256Sum, WriteStore, layout};
+
+/// The digest of the manifest's files.
+pub(super) fn sum(set: &PolicySet) -> Sha256Sum {
+    set.manifest_sha256.parse().unwrap_or_else(|_| Sha256Sum::of(set.manifest_sha256.as_bytes()))
+}
+
+/// Stores the manifest's files under their digest; stored once.
+pub(super) fn keep(run: &Run, store: &dyn WriteStore) -> Result<(), StepError> {
+    let files: Vec<(&str, &[u8])> = run.set.files.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
+    let key = layout::manifest(&run.set.instance, &sum(&run.set), false);
+    let archive = crate::archive::texts::pack_texts(&files).map_err(|e| StepError::Changed(format!("the manifest cannot be packed: {e}")))?;
+    store.create(&key, &archive)?;
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! Performs a plan and nothing else: notes before, record after. Decides nothing that the planner could.
+//!
+//! | file | job |
+//! |---|---|
+//! | `apply` | the stages of a run, its locks, its record |
+//! | `schedule` | steps as their order allows, a bounded number at a time |
+//! | `init`, `capture`, `copy`, `remove`, `manifest` | one kind of step each |
+//! | `verify` | the checks of an artifact, down to its structure |
+//! | `state` | what this host remembers between runs |
+//! | `ports` | what all of it acts on |
+
+mod apply;
+mod capture;
+mod copy;
+mod error;
+mod event;
+mod init;
+mod manifest;
+mod outcome;
+mod ports;
+mod remove;
+mod run;
+mod schedule;
+mod state;
+mod verify;
+
+pub use apply::{Observe, Order, apply};
+pub use error::{StepError, chain};
+pub use event::{Done, Event, StepOutcome, StepResult};
+pub use outcome::{Ending, Outcome};
+pub use ports::{Clock, Entropy, Host, Ports, Report};
+pub use state::{Flight, Held, LocalState, StateError};

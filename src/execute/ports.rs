@@ -1,0 +1,72 @@
+//! What the executor acts on, handed to it whole: stores, sources, a clock, a source of randomness, and the local state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::event::Event;
+use super::state::LocalState;
+use crate::model::id::{Instant, Name, Random};
+use crate::source::Sources;
+use crate::store::WriteStore;
+
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+/// Makes ten random bytes.
+pub type Entropy = Arc<dyn Fn() -> [u8; 10] + Send + Sync>;
+/// Takes events as they happen; called from many threads.
+pub type Report = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// The executor's hands.
+#[derive(Clone)]
+pub struct Ports {
+    /// The stores that could be opened.
+    pub stores: BTreeMap<Name, Arc<dyn WriteStore>>,
+    /// Reads sources and puts them back.
+    pub sources: Arc<dyn Sources>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Makes ids.
+    pub entropy: Entropy,
+    /// What this host remembers.
+    pub state: Arc<LocalState>,
+    /// Who we are, for owners and leases.
+    pub host: Host,
+    /// Shows what happens.
+    pub report: Report,
+    /// Raised once: stop soon, leave nothing half done.
+    pub cancel: Arc<AtomicBool>,
+}
+
+/// Who we are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// The host's stable identity.
+    pub id: String,
+    /// Its name, for people.
+    pub name: String,
+    /// This process.
+    pub pid: u32,
+}
+
+impl Ports {
+    /// A new random part of an id.
+    pub fn random(&self) -> Random {
+        Random::new((self.entropy)())
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Instant {
+        (self.clock)()
+    }
+
+    /// Whether somebody asked to stop.
+    pub fn cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// Shows an event.
+    pub fn say(&self, event: Event) {
+        (self.report)(event);
+    }
+}

@@ -1,0 +1,131 @@
+//! One run: what its steps share, and the dispatch from a step to what performs it.
+
+use std::sync::Arc;
+
+use super::error::StepError;
+use super::event::{Done, Event};
+use super::ports::Ports;
+use super::{capture, copy, remove};
+use crate::facts::{Artifact, Facts, StoreFacts};
+use crate::model::PolicySet;
+use crate::model::id::{ArtifactId, Instant, Name, Random};
+use crate::plan::{Step, Work};
+use crate::store::documents::{FormatVersion, OwnerRecord};
+use crate::store::key::CatalogKey;
+use crate::store::record::Segment;
+use crate::store::{Created, ReadStore, WriteStore, layout};
+
+/// What the steps of a run share.
+pub(super) struct Run {
+    pub(super) set: Arc<PolicySet>,
+    pub(super) ports: Ports,
+    pub(super) id: Random,
+    /// The plan's instant.
+    pub(super) now: Instant,
+    /// The world as it was listed under the locks, before this stage.
+    pub(super) facts: Facts,
+}
+
+impl Run {
+    /// Performs one step.
+    pub(super) fn perform(&self, step: &Step) -> Result<Done, StepError> {
+        match &step.work {
+            Work::Init { store } => super::init::perform(self, store),
+            Work::Capture { policy, store, slot, estimate, .. } => {
+                capture::perform(self, &step.address, &self.set.policies[policy], store, *slot, *estimate)
+            }
+            Work::Copy { series, id, from, store, generation, as_generation, .. } => {
+                let id = id.ok_or_else(|| StepError::Changed(format!("`{}` names no artifact", step.address)))?;
+                copy::perform(self, &step.address, &copy::Job { series, id, from, to: store, generation: *generation, as_generation: *as_generation })
+            }
+            Work::Delete { series, id, store, .. } => remove::delete(self, series, *id, store),
+            Work::Sweep { store, keys, bytes, .. } => remove::sweep(self, store, keys, *bytes),
+        }
+    }
+
+    pub(super) fn store(&self, name: &Name) -> Result<&Arc<dyn WriteStore>, StepError> {
+        self.ports.stores.get(name).ok_or_else(|| StepError::Changed(format!("store `{name}` cannot be used")))
+    }
+
+    /// An artifact as it was listed before this stage.
+    pub(super) fn listed(&self, store: &Name, series: &Name, id: ArtifactId) -> Option<&Artifact> {
+        let listing = self.facts.stores.get(store).and_then(StoreFacts::listing)?;
+        listing.series.get(series)?.artifacts.iter().find(|a| a.id == id)
+    }
+
+    pub(super) fn progress(&self, address: &str, expected: Option<u64>) -> impl Fn(u64, u64) + Sync + use<> {
+        let (report, address) = (Arc::clone(&self.ports.report), address.to_owned());
+        move |bytes, entries| report(Event::StepProgress { address: address.clone(), bytes, entries, expected })
+    }
+
+    pub(super) fn warn(&self, address: &str, message: String) {
+        self.ports.say(Event::StepWarning { address: address.to_owned(), message });
+    }
+
+    pub(super) fn stop_if_cancelled(&self) -> Result<(), StepError> {
+        if self.ports.cancelled() { Err(StepError::Interrupted) } else { Ok(()) }
+    }
+
+    /// Makes this host the owner of the instance in a store that has none; another host's claim is an error.
+    pub(super) fn claim(&self, store: &dyn WriteStore) -> Result<(), StepError> {
+        let record = OwnerRecord {
+            format_version: FormatVersion::CURRENT,
+            host: self.ports.host.id.clone(),
+            hostname: self.ports.host.name.clone(),
+            at: self.ports.now(),
+        };
+        let key = layout::owner(&self.set.instance, 1);
+        if store.create(&key, &crate::store::documents::write(&record))? == Created::New {
+            return Ok(());
+        }
+        let claims = store.list(&layout::Area::Owner.folder(&self.set.instance))?;
+        let newest = claims
+            .iter()
+            .filter_map(|o| match layout::parse(&self.set.instance, &o.key)? {
+                layout::Place::Owner(n) => Some((n, &o.key)),
+                _ => None,
+            })
+            .max();
+        let Some((_, key)) = newest else { return Ok(()) };
+        let owner: OwnerRecord = crate::store::documents::read(&store.get(key)?).map_err(|e| StepError::Damaged(format!("{}: `{key}`: {e}", store.place())))?;
+        if owner.host == self.ports.host.id {
+            Ok(())
+        } else {
+            Err(StepError::Changed(format!("{}: the instance `{}` belongs to host `{}`", store.place(), self.set.instance, owner.hostname)))
+        }
+    }
+}
+
+/// The key of one generation of a listed artifact.
+pub(super) fn key_of(artifact: &Artifact, generation: u32) -> Option<CatalogKey> {
+    let found = artifact.generations.iter().find(|g| g.n == generation)?;
+    Some(CatalogKey {
+        id: artifact.id,
+        instant: artifact.instant,
+        slot: artifact.slot,
+        need: artifact.need,
+        set: artifact.set,
+        bytes: found.bytes,
+        generation,
+    })
+}
+
+/// Whether every object of a generation is listed with its size: the last look before its record is written.
+pub(super) fn payload_listed<'a>(
+    store: &dyn ReadStore,
+    folder: &str,
+    objects: impl Iterator<Item = &'a Segment>,
+) -> Result<(), StepError> {
+    let listed = store.list(folder)?;
+    for object in objects {
+        let key = format!("{folder}{}", object.name);
+        match listed.iter().find(|o| o.key == key) {
+            Some(found) if found.bytes == object.bytes => {}
+            Some(found) => {
+                return Err(StepError::Damaged(format!("{}: `{key}` has {} bytes, {} were written", store.place(), found.bytes, object.bytes)));
+            }
+            None => return Err(StepError::Damaged(format!("{}: `{key}` was written and is not listed", store.place()))),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! What this host remembers between runs: the stores it has seen, what it was writing, who holds a policy, restores under way.
+//!
+//! | file | content |
+//! |---|---|
+//! | `host` | this host's identity, where the system has none |
+//! | `stores.json` | uuid by `<instance>/<store>` |
+//! | `flights/<run>.json` | ids that a run is writing; what is left of a run that ended is swept |
+//! | `locks/<instance>/<series>` | held with `flock` by the run that works on the series |
+//! | `restores/<run>.json` | the journal of a restore |
+//!
+//! Losing all of it loses no backup: a store must be accepted again, and orphans are swept a day later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::Name;
+
+/// A failed operation on the local state.
+#[derive(Debug, thiserror::Error)]
+#[error("local state: cannot {operation} `{}`", path.display())]
+pub struct StateError {
+    /// What was tried.
+    pub operation: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// Why.
+    #[source]
+    pub source: io::Error,
+}
+
+/// What a run is writing, or was when it ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flight {
+    /// `<store>/<series>/<id>` of each artifact on its way.
+    pub writing: BTreeSet<String>,
+}
+
+/// The folder of the local state.
+#[derive(Debug)]
+pub struct LocalState {
+    root: PathBuf,
+    /// One writer at a time for the small files.
+    writing: Mutex<()>,
+}
+
+/// A policy's series, held by this process until dropped.
+#[derive(Debug)]
+pub struct Held {
+    _file: File,
+}
+
+impl LocalState {
+    /// The state in a folder; nothing is made before something is written.
+    pub fn new(root: PathBuf) -> Self {
+        Self { root, writing: Mutex::new(()) }
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The uuids of the stores that were seen, by `<instance>/<store>`.
+    pub fn stores(&self) -> Result<BTreeMap<String, String>, StateError> {
+        Ok(self.read_json(Path::new("stores.json"))?.unwrap_or_default())
+    }
+
+    /// Remembers a store.
+    pub fn remember_store(&self, instance: &Name, store: &Name, uuid: &str) -> Result<(), StateError> {
+        let _one = self.writing.lock();
+        let mut stores = self.stores()?;
+        let known = stores.insert(format!("{instance}/{store}"), uuid.to_owned());
+        if known.as_deref() == Some(uuid) { Ok(()) } else { self.write_json(Path::new("stores.json"), &stores) }
+    }
+
+    /// Forgets a store, so that what is there next is taken.
+    pub fn forget_store(&self, instance: &Name, store: &Name) -> Result<(), StateError> {
+        let _one = self.writing.lock();
+        let mut stores = self.stores()?;
+        stores.remove(&format!("{instance}/{store}"));
+        self.write_json(Path::new("stores.json"), &stores)
+    }
+
+    /// This host's own identity, made from `fresh` the first time.
+    pub fn host(&self, fresh: &str) -> Result<String, StateError> {
+        let path = Path::new("host");
+        if let Some(host) = self.read(path)? {
+            return Ok(String::from_utf8_lossy(&host).trim().to_owned());
+        }
+        self.write(path, format!("{fresh}\n").as_bytes())?;
+        Ok(fresh.to_owned())
+    }
+
+    /// Notes durably that a run writes an artifact, before it does.
+    pub fn take_off(&self, run: &str, what: &str) -> Result<(), StateError> {
+        self.change_flight(run, |flight| flight.writing.insert(what.to_owned()))
+    }
+
+    /// Notes that an artifact has arrived.
+    pub fn land(&self, run: &str, what: &str) -> Result<(), StateError> {
+        self.change_flight(run, |flight| flight.writing.remove(what))
+    }
+
+    fn change_flight(&self, run: &str, change: impl FnOnce(&mut Flight) -> bool) -> Result<(), StateError> {
+        let _one = self.writing.lock();
+        let path = PathBuf::from(format!("flights/{run}.json"));
+        let mut flight: Flight = self.read_json(&path)?.unwrap_or_default();
+        change(&mut flight);
+        if flight.writing.is_empty() { self.remove(&path) } else { self.write_json(&path, &flight) }
+    }
+
+    /// Everything that any run noted and did not finish, by run.
+    pub fn flights(&self) -> Result<BTreeMap<String, Flight>, StateError> {
+        let mut flights = BTreeMap::new();
+        for name in self.names("flights")? {
+            if let Some(flight) = self.read_json(&PathBuf::from(format!("flights/{name}.json")))? {
+                flights.insert(name, flight);
+            }
+        }
+        Ok(flights)
+    }
+
+    /// Takes a series for this process, or says who has it.
+    pub fn hold(&self, instance: &Name, series: &Name, holder: &str) -> Result<Result<Held, String>, StateError> {
+        let path = self.root.join(format!("locks/{instance}/{series}"));
+        let error = |operation| move |source, path: &Path| StateError { operation, path: path.to_owned(), source };
+        make_folder(path.parent().unwrap_or(&self.root)).map_err(|e| error("make the folder of")(e, &path))?;
+        let mut file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|e| error("open")(e, &path))?;
+        match file.try_lock() {
+            Ok(()) => {
+                let note = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
+                note.map_err(|e| error("write")(e, &path))?;
+                Ok(Ok(Held { _file: file }))
+            }
+            Err(fs::TryLockError::WouldBlock) => {
+                let mut other = String::new();
+                file.read_to_string(&mut other).map_err(|e| error("read")(e, &path))?;
+                Ok(Err(other))
+            }
+            Err(fs::TryLockError::Error(e)) => Err(error("lock")(e, &path)),
+        }
+    }
+
+    /// The names of the JSON files in a folder of the state, without their ending.
+    pub fn names(&self, folder: &str) -> Result<Vec<String>, StateError> {
+        let path = self.root.join(folder);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(StateError { operation: "list", path, source }),
+        };
+        let mut names: Vec<String> =
+            entries.filter_map(|e| Some(e.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned())).filter(|n| !n.starts_with('.')).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Reads a JSON file of the state; none if it is not there.
+    pub fn read_json<T: for<'de> Deserialize<'de>>(&self, path: &Path) -> Result<Option<T>, StateError> {
+        let Some(bytes) = self.read(path)? else { return Ok(None) };
+        let parsed = serde_json::from_slice(&bytes);
+        parsed.map(Some).map_err(|e| StateError { operation: "read", path: self.root.join(path), source: e.into() })
+    }
+
+    /// Writes a JSON file of the state durably.
+    pub fn write_json<T: Serialize>(&self, path: &Path, value: &T) -> Result<(), StateError> {
+        let bytes = serde_json::to_vec_pretty(value).map_err(|e| StateError { operation: "write", path: self.root.join(path), source: e.into() })?;
+        self.write(path, &bytes)
+    }
+
+    /// Removes a file of the state; one that is not there is removed.
+    pub fn remove(&self, path: &Path) -> Result<(), StateError> {
+        let path = self.root.join(path);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StateError { operation: "remove", path, source }),
+            _ => Ok(()),
+        }
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+        let path = self.root.join(path);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StateError { operation: "read", path, source }),
+        }
+    }
+
+    /// Replaces a file whole: a crash leaves the old one or the new one.
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+        let path = self.root.join(path);
+        let folder = path.parent().unwrap_or(&self.root);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = folder.join(format!(".{name}.new"));
+        let written = make_folder(folder).and_then(|()| {
+            let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&temporary, &path)?;
+            File::open(folder)?.sync_all()
+        });
+        written.map_err(|source| StateError { operation: "write", path, source })
+    }
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}

@@ -1,0 +1,115 @@
+//! Checks artifacts, and leaves a note of what was found beside them.
+//!
+//! Level 0 looks at presence and sizes, level 1 reads the stored bytes against their SHA-256, level 2 opens the payload: every frame,
+//! every header, every digest. What could not be looked at is `unrun`, never a pass.
+
+use std::sync::atomic::AtomicBool;
+
+use super::error::{StepError, chain};
+use super::run::{Run, payload_listed};
+use crate::archive::error::ReadError;
+use crate::archive::index_read::Index;
+use crate::archive::read_at::ReadAt;
+use crate::archive::stream::verify_stream;
+use crate::archive::verify::verify;
+use crate::model::id::{ArtifactId, Name, to_millis};
+use crate::store::documents::{CheckRecord, FormatVersion};
+use crate::store::key::CatalogKey;
+use crate::store::layout::{CheckKey, Verdict};
+use crate::store::record::Record;
+use crate::store::segments::{SegmentReader, SegmentsAt};
+use crate::store::{ReadStore, WriteStore, layout};
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// How deep it went.
+    pub level: u8,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Sentences that name the object.
+    pub findings: Vec<String>,
+}
+
+/// Checks one generation of an artifact down to `level`. Reads only.
+pub fn check(store: &dyn WriteStore, instance: &Name, series: &Name, key: &CatalogKey, level: u8, threads: usize, cancel: &AtomicBool) -> Found {
+    let name = layout::record(instance, series, key);
+    let fail = |level, finding: String| Found { level, verdict: Verdict::Fail, findings: vec![finding] };
+    let unrun = |level, finding: String| Found { level, verdict: Verdict::Unrun, findings: vec![finding] };
+    let record = match store.get(&name) {
+        Ok(bytes) => match Record::read(&bytes).and_then(|r| r.matches(key).map(|()| r)) {
+            Ok(record) => record,
+            Err(error) => return fail(0, format!("{}: record `{name}`: {error}", store.place())),
+        },
+        Err(error) if error.is_not_found() => return fail(0, error.to_string()),
+        Err(error) => return unrun(0, chain(&error)),
+    };
+    let folder = layout::payload_folder(instance, series, &key.id, key.generation);
+    match payload_listed(store, &folder, record.objects()) {
+        Err(StepError::Damaged(message)) => return fail(0, message),
+        Err(error) => return unrun(0, chain(&error)),
+        Ok(()) => {}
+    }
+    if level == 0 || record.payload_of.is_some() {
+        return Found { level: level.min(2), verdict: Verdict::Pass, findings: Vec::new() };
+    }
+    let bytes = SegmentReader::new(store, &folder, &record.segments).finish();
+    let index = bytes.and_then(|()| SegmentReader::new(store, &folder, record.index.as_slice()).finish());
+    match index {
+        Err(crate::store::segments::SegmentError::Store(error)) => return unrun(1, chain(&error)),
+        Err(error) => return fail(1, error.to_string()),
+        Ok(()) => {}
+    }
+    if level == 1 {
+        return Found { level: 1, verdict: Verdict::Pass, findings: Vec::new() };
+    }
+    match structure(store, &folder, &record, threads, cancel) {
+        Ok(()) => Found { level: 2, verdict: Verdict::Pass, findings: Vec::new() },
+        Err(ReadError::Cancelled) => unrun(2, "interrupted".to_owned()),
+        Err(error) => fail(2, format!("{}: `{folder}`: {}", store.place(), chain(&error))),
+    }
+}
+
+fn structure(store: &dyn ReadStore, folder: &str, record: &Record, threads: usize, cancel: &AtomicBool) -> Result<(), ReadError> {
+    let mut payload = SegmentReader::new(store, folder, &record.segments);
+    if record.codec.first().map(String::as_str) != Some("tar") {
+        return verify_stream(&mut payload, None, threads, cancel).map(|_| ());
+    }
+    let Some(index) = &record.index else { return verify(&mut payload, None, threads, cancel).map(|_| ()) };
+    let stored = Stored(SegmentsAt::new(store, folder, std::slice::from_ref(index)));
+    let index = Index::open(&stored)?;
+    verify(&mut payload, Some(&index), threads, cancel).map(|_| ())
+}
+
+/// Stored segments as the archive layer reads them at random.
+pub(super) struct Stored<'a>(pub(super) SegmentsAt<'a>);
+
+impl ReadAt for Stored<'_> {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        Ok(self.0.read_at(offset, buffer)?)
+    }
+}
+
+/// Leaves the note of a check.
+pub(super) fn note(run: &Run, store: &dyn WriteStore, series: &Name, id: ArtifactId, generation: u32, found: &Found) -> Result<(), StepError> {
+    let at = to_millis(run.ports.now());
+    let key = CheckKey { at, generation, level: found.level, verdict: found.verdict };
+    let record = CheckRecord {
+        format_version: FormatVersion::CURRENT,
+        series: series.clone(),
+        id,
+        generation,
+        level: found.level,
+        result: found.verdict,
+        start: at,
+        end: at,
+        run: run.id,
+        findings: found.findings.clone(),
+    };
+    store.create(&layout::check(&run.set.instance, series, &id, &key), &crate::store::documents::write(&record))?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! What the executor asks of sources.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::sync::atomic::AtomicBool;
+
+use crate::model::Source;
+use crate::model::id::Instant;
+
+/// Reads sources and puts them back. Calls block.
+pub trait Sources: Send + Sync {
+    /// Looks at a source without running anything of it.
+    fn probe(&self, source: &Source) -> Probe;
+
+    /// How its payload is named and built.
+    fn shape(&self, source: &Source) -> Shape;
+
+    /// What two captures of an unchanged source have in common, where that is cheap to know.
+    fn fingerprint(&self, source: &Source) -> Result<Option<Fingerprint>, SourceError>;
+
+    /// Writes the source out. `strict` makes a change during the reading an error.
+    fn capture(&self, source: &Source, strict: bool, output: Output<'_>, watch: &Watch<'_>) -> Result<Captured, SourceError>;
+
+    /// Feeds a command source's payload back to its `restore_command`.
+    fn feed(&self, source: &Source, payload: &mut (dyn Read + Send), cancel: &AtomicBool) -> Result<(), SourceError>;
+}
+
+/// What a look at a source showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// It can be captured.
+    Ready,
+    /// It cannot: a sentence that names the object.
+    Unusable(String),
+    /// Only running it would tell.
+    NotChecked,
+}
+
+/// How a source's payload is named and built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    /// The file name of the payload.
+    pub payload: String,
+    /// The file name of its index, where it has one.
+    pub index: Option<String>,
+    /// What is done to the plain stream, in order.
+    pub codec: Vec<String>,
+    /// The labels of its members and where each is.
+    pub labels: BTreeMap<String, String>,
+    /// The patterns that leave things out.
+    pub excludes: Vec<String>,
+}
+
+/// What two captures of an unchanged tree have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Compared as text.
+    pub text: String,
+    /// Entries in the tree.
+    pub entries: u64,
+    /// Bytes in its files.
+    pub bytes: u64,
+    /// The newest change of any entry: within the clock's grain of it, another change could hide.
+    pub newest_change: Instant,
+}
+
+/// Where a capture is written.
+pub struct Output<'a> {
+    /// The payload.
+    pub payload: &'a mut (dyn Write + Send),
+    /// Its index; left empty by a source without one.
+    pub index: &'a mut (dyn Write + Send),
+}
+
+/// Who looks on while a capture runs.
+pub struct Watch<'a> {
+    /// Told of bytes and entries read so far.
+    pub progress: &'a (dyn Fn(u64, u64) + Sync),
+    /// Raised when the capture must end.
+    pub cancel: &'a AtomicBool,
+}
+
+/// What a capture saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captured {
+    /// Entries read.
+    pub entries: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// The fingerprint after the reading, if nothing was seen to change meanwhile.
+    pub fingerprint: Option<Fingerprint>,
+    /// What to know about it: sentences that name the object.
+    pub warnings: Vec<String>,
+}
+
+/// Why a source could not be read or put back.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It does not look right.
+    #[error("{0}")]
+    Unusable(String),
+    /// The tree could not be read or written out.
+    #[error("source `{name}` could not be captured")]
+    Archive {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: crate::archive::error::PackError,
+    },
+    /// A command went wrong.
+    #[error("source `{name}`: {message}")]
+    Command {
+        /// Its name.
+        name: String,
+        /// What happened, with the end of what the command said.
+        message: String,
+    },
+    /// A secret could not be had.
+    #[error("source `{name}`")]
+    Secret {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: super::secret::SecretError,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
