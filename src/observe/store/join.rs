@@ -23,6 +23,9 @@ const FOREIGN: usize = 1000;
 /// Run records that one look reads.
 const RUNS: usize = 1000;
 
+/// Records from which on a thread of its own pays.
+const BIG: usize = 10_000;
+
 pub(super) struct Join<'a> {
     store: &'a dyn ReadStore,
     instance: &'a Name,
@@ -76,8 +79,20 @@ impl<'a> Join<'a> {
     /// Every area of the instance, the catalogue first.
     pub(super) fn all(&mut self, now: Instant) -> Result<(), StoreError> {
         let catalog = self.list(Area::Catalog)?;
-        self.catalog(catalog);
-        let data = self.list(Area::Data)?;
+        let (store, folder) = (self.store, Area::Data.folder(self.instance));
+        let data = if catalog.len() < BIG {
+            self.catalog(catalog);
+            store.survey(&folder, Reach::Deep)?
+        } else {
+            // the payload's listing begins after the catalogue's, but need not wait until that is understood
+            let list = || store.survey(&folder, Reach::Deep);
+            std::thread::scope(|scope| {
+                let listing = scope.spawn(list);
+                self.catalog(catalog);
+                listing.join().unwrap_or_else(|_| list())
+            })?
+        };
+        let data = self.rest(data);
         self.data(&data);
         drop(data);
         let checks = self.list(Area::Checks)?;

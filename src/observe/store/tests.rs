@@ -1,13 +1,15 @@
 //! Facts of stores in memory, by literals.
 
+use std::collections::BTreeMap;
+
 use chrono::Duration;
 
 use super::*;
-use crate::facts::{CheckResult, Payload};
-use crate::model::id::{ArtifactId, Capture, Random};
-use crate::store::documents::{FormatVersion, RunRecord};
+use crate::facts::{CheckResult, Listing, Payload, StoreFacts, Trouble};
+use crate::model::id::{ArtifactId, Capture, Instant, Name, Random};
+use crate::store::documents::{self, FormatVersion, OwnerRecord, RunRecord, StoreMark};
 use crate::store::key::CatalogKey;
-use crate::store::layout::{CheckKey, Verdict};
+use crate::store::layout::{self, CheckKey, MARK, Verdict};
 use crate::store::record::{ArtifactRef, Record, Segment};
 use crate::store::{Memory, Sha256Sum, WriteStore};
 
