@@ -44,7 +44,9 @@ pub async fn apply(order: Order, ports: Ports, observe: Observe) -> Result<Outco
     let run = ports.random();
     ports.say(Event::RunStarted { run: run.to_string(), at: start, steps: order.plan.steps.len() });
     let mut job = Apply { order, ports, observe, run, outcomes: Vec::new(), locked: Vec::new(), findings: Vec::new() };
-    let kept = job.perform().await?;
+    let kept = job.perform().await;
+    job.ports.state.end_run(&run.to_string())?;
+    let kept = kept?;
     let mut outcome = Outcome {
         run,
         start,
@@ -73,8 +75,8 @@ struct Apply {
 
 /// Everything held for the length of a run; released when dropped.
 struct Holding {
-    _local: Vec<Held>,
-    _leases: Vec<Box<dyn Lease>>,
+    local: Vec<Held>,
+    leases: Vec<Box<dyn Lease>>,
 }
 
 impl Apply {
@@ -90,7 +92,7 @@ impl Apply {
         self.stage(inits, facts, now).await;
         let mut request = self.order.request.clone();
         let facts = self.look().await;
-        let _holding = self.hold(&facts, &mut request)?;
+        let holding = self.hold(&facts, &mut request)?;
         if request.only.is_empty() && !self.locked.is_empty() {
             return Ok(None);
         }
@@ -114,6 +116,8 @@ impl Apply {
         self.stage(removed.collect(), facts, now).await;
         let facts = self.look().await;
         self.findings = decide(&self.order.set, &facts, now, &Request { now: false, ..self.order.request.clone() }).findings;
+        self.forget_swept(&facts)?;
+        drop(holding);
         Ok((!self.outcomes.is_empty()).then_some(facts))
     }
 
@@ -139,14 +143,20 @@ impl Apply {
     fn hold(&mut self, facts: &Facts, request: &mut Request) -> Result<Holding, StateError> {
         let set = Arc::clone(&self.order.set);
         let selected = set.policies.values().filter(|p| request.only.is_empty() || request.only.contains(&p.name));
-        let holder = format!("run {} of host {} (pid {}) since {}", self.run, self.ports.host.name, self.ports.host.pid, self.ports.now().format("%F %T UTC"));
-        let mut holding = Holding { _local: Vec::new(), _leases: Vec::new() };
+        let holder = format!(
+            "run {} of host {} (pid {}) since {}",
+            self.run,
+            self.ports.host.name,
+            self.ports.host.pid,
+            self.ports.now().format("%F %T UTC")
+        );
+        let mut holding = Holding { local: Vec::new(), leases: Vec::new() };
         let mut free: BTreeSet<Name> = BTreeSet::new();
         for policy in selected {
             let taken = match self.ports.state.hold(&set.instance, &policy.series, &holder)? {
                 Err(other) => Some(other),
                 Ok(held) => {
-                    holding._local.push(held);
+                    holding.local.push(held);
                     self.lease(facts, policy, &holder, &mut holding)
                 }
             };
@@ -174,12 +184,25 @@ impl Apply {
             }
             let Some(store) = self.ports.stores.get(name) else { continue };
             match store.lock(&layout::lock(&self.order.set.instance, &policy.series), holder) {
-                Ok(Locked::Held(lease)) => holding._leases.push(lease),
+                Ok(Locked::Held(lease)) => holding.leases.push(lease),
                 Ok(Locked::By(other)) => return Some(other),
                 Err(error) => return Some(format!("nobody: {}", super::error::chain(&error))),
             }
         }
         None
+    }
+
+    /// Forgets what earlier runs left on the way, once nothing of it is there any more.
+    fn forget_swept(&self, facts: &Facts) -> Result<(), StateError> {
+        let mut gone = self.ports.state.abandoned()?;
+        gone.retain(|what| {
+            let Some((store, rest)) = what.split_once('/') else { return true };
+            let Some(listing) = store.parse().ok().and_then(|s: Name| facts.stores.get(&s)?.listing()) else { return false };
+            let orphans = listing.series.values().flat_map(|s| &s.orphans).filter(|o| o.abandoned).flat_map(|o| &o.keys);
+            let left = orphans.chain(listing.leftovers.iter().filter(|l| l.abandoned).map(|l| &l.key));
+            !left.into_iter().any(|key| key.contains(&format!("/data/{rest}/")))
+        });
+        self.ports.state.forget_abandoned(&gone)
     }
 
     fn allowed(&self, step: &Step) -> bool {
@@ -228,7 +251,10 @@ fn write_run(set: &PolicySet, ports: &Ports, facts: &Facts, outcome: &Outcome) {
     let usable = facts.stores.iter().filter(|(_, s)| s.listing().is_some());
     for store in usable.filter_map(|(name, _)| ports.stores.get(name)) {
         if let Err(error) = store.create(&key, &bytes) {
-            ports.say(Event::StepWarning { address: "run".to_owned(), message: format!("the run's record was not kept: {}", super::error::chain(&error)) });
+            ports.say(Event::StepWarning {
+                address: "run".to_owned(),
+                message: format!("the run's record was not kept: {}", super::error::chain(&error)),
+            });
         }
     }
 }

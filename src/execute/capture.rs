@@ -164,7 +164,13 @@ impl Job<'_> {
         }
     }
 
-    fn commit(&self, segments: Vec<Segment>, index: Option<Segment>, captured: Captured, before: Option<&Fingerprint>) -> Result<Done, StepError> {
+    fn commit(
+        &self,
+        segments: Vec<Segment>,
+        index: Option<Segment>,
+        captured: Captured,
+        before: Option<&Fingerprint>,
+    ) -> Result<Done, StepError> {
         for warning in &captured.warnings {
             self.run.warn(self.address, warning.clone());
         }

@@ -36,7 +36,11 @@ impl Run {
             }
             Work::Copy { series, id, from, store, generation, as_generation, .. } => {
                 let id = id.ok_or_else(|| StepError::Changed(format!("`{}` names no artifact", step.address)))?;
-                copy::perform(self, &step.address, &copy::Job { series, id, from, to: store, generation: *generation, as_generation: *as_generation })
+                copy::perform(
+                    self,
+                    &step.address,
+                    &copy::Job { series, id, from, to: store, generation: *generation, as_generation: *as_generation },
+                )
             }
             Work::Delete { series, id, store, .. } => remove::delete(self, series, *id, store),
             Work::Sweep { store, keys, bytes, .. } => remove::sweep(self, store, keys, *bytes),
@@ -87,7 +91,8 @@ impl Run {
             })
             .max();
         let Some((_, key)) = newest else { return Ok(()) };
-        let owner: OwnerRecord = crate::store::documents::read(&store.get(key)?).map_err(|e| StepError::Damaged(format!("{}: `{key}`: {e}", store.place())))?;
+        let owner: OwnerRecord =
+            crate::store::documents::read(&store.get(key)?).map_err(|e| StepError::Damaged(format!("{}: `{key}`: {e}", store.place())))?;
         if owner.host == self.ports.host.id {
             Ok(())
         } else {
@@ -111,18 +116,19 @@ pub(super) fn key_of(artifact: &Artifact, generation: u32) -> Option<CatalogKey>
 }
 
 /// Whether every object of a generation is listed with its size: the last look before its record is written.
-pub(super) fn payload_listed<'a>(
-    store: &dyn ReadStore,
-    folder: &str,
-    objects: impl Iterator<Item = &'a Segment>,
-) -> Result<(), StepError> {
+pub(super) fn payload_listed<'a>(store: &dyn ReadStore, folder: &str, objects: impl Iterator<Item = &'a Segment>) -> Result<(), StepError> {
     let listed = store.list(folder)?;
     for object in objects {
         let key = format!("{folder}{}", object.name);
         match listed.iter().find(|o| o.key == key) {
             Some(found) if found.bytes == object.bytes => {}
             Some(found) => {
-                return Err(StepError::Damaged(format!("{}: `{key}` has {} bytes, {} were written", store.place(), found.bytes, object.bytes)));
+                return Err(StepError::Damaged(format!(
+                    "{}: `{key}` has {} bytes, {} were written",
+                    store.place(),
+                    found.bytes,
+                    object.bytes
+                )));
             }
             None => return Err(StepError::Damaged(format!("{}: `{key}` was written and is not listed", store.place()))),
         }

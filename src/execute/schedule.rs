@@ -19,11 +19,8 @@ pub(super) type Perform = Arc<dyn Fn(&Step) -> Result<Done, String> + Send + Syn
 /// Performs all steps and reports how each ended, in the order in which they ended.
 pub(super) async fn run(steps: &[Step], concurrency: usize, ports: &Ports, perform: &Perform) -> Vec<StepOutcome> {
     let known: BTreeSet<&str> = steps.iter().map(|s| s.address.as_str()).collect();
-    let mut waiting: BTreeMap<usize, BTreeSet<String>> = steps
-        .iter()
-        .enumerate()
-        .map(|(n, s)| (n, s.after.iter().filter(|a| known.contains(a.as_str())).cloned().collect()))
-        .collect();
+    let mut waiting: BTreeMap<usize, BTreeSet<String>> =
+        steps.iter().enumerate().map(|(n, s)| (n, s.after.iter().filter(|a| known.contains(a.as_str())).cloned().collect())).collect();
     let slots = Arc::new(Semaphore::new(concurrency.max(1)));
     let mut running = JoinSet::new();
     let mut outcomes: Vec<StepOutcome> = Vec::with_capacity(steps.len());

@@ -5,6 +5,7 @@
 //! | `host` | this host's identity, where the system has none |
 //! | `stores.json` | uuid by `<instance>/<store>` |
 //! | `flights/<run>.json` | ids that a run is writing; what is left of a run that ended is swept |
+//! | `flights/<run>.alive` | held with `flock` for as long as that run lives |
 //! | `locks/<instance>/<series>` | held with `flock` by the run that works on the series |
 //! | `restores/<run>.json` | the journal of a restore |
 //!
@@ -47,6 +48,8 @@ pub struct LocalState {
     root: PathBuf,
     /// One writer at a time for the small files.
     writing: Mutex<()>,
+    /// Says to others that this process's run is alive.
+    alive: Mutex<Option<File>>,
 }
 
 /// A policy's series, held by this process until dropped.
@@ -58,7 +61,7 @@ pub struct Held {
 impl LocalState {
     /// The state in a folder; nothing is made before something is written.
     pub fn new(root: PathBuf) -> Self {
-        Self { root, writing: Mutex::new(()) }
+        Self { root, writing: Mutex::new(()), alive: Mutex::new(None) }
     }
 
     /// The folder.
@@ -109,21 +112,65 @@ impl LocalState {
 
     fn change_flight(&self, run: &str, change: impl FnOnce(&mut Flight) -> bool) -> Result<(), StateError> {
         let _one = self.writing.lock();
+        self.stay_alive(run)?;
         let path = PathBuf::from(format!("flights/{run}.json"));
         let mut flight: Flight = self.read_json(&path)?.unwrap_or_default();
         change(&mut flight);
         if flight.writing.is_empty() { self.remove(&path) } else { self.write_json(&path, &flight) }
     }
 
-    /// Everything that any run noted and did not finish, by run.
-    pub fn flights(&self) -> Result<BTreeMap<String, Flight>, StateError> {
-        let mut flights = BTreeMap::new();
-        for name in self.names("flights")? {
-            if let Some(flight) = self.read_json(&PathBuf::from(format!("flights/{name}.json")))? {
-                flights.insert(name, flight);
+    fn stay_alive(&self, run: &str) -> Result<(), StateError> {
+        let Ok(mut alive) = self.alive.lock() else { return Ok(()) };
+        if alive.is_none() {
+            let path = self.root.join(format!("flights/{run}.alive"));
+            let opened = make_folder(&self.root.join("flights"))
+                .and_then(|()| File::options().write(true).create(true).truncate(true).mode(0o600).open(&path))
+                .and_then(|file| file.lock().map(|()| file));
+            *alive = Some(opened.map_err(|source| StateError { operation: "lock", path, source })?);
+        }
+        Ok(())
+    }
+
+    /// Ends a run's claim to be alive; what it did not finish is abandoned from here on.
+    pub fn end_run(&self, run: &str) -> Result<(), StateError> {
+        if let Ok(mut alive) = self.alive.lock() {
+            alive.take();
+        }
+        self.remove(&PathBuf::from(format!("flights/{run}.alive")))
+    }
+
+    /// What runs that have ended were writing: `<store>/<series>/<id>`. A run that is alive is left out.
+    pub fn abandoned(&self) -> Result<BTreeSet<String>, StateError> {
+        let mut found = BTreeSet::new();
+        for run in self.names("flights")? {
+            let alive = self.root.join(format!("flights/{run}.alive"));
+            if File::open(&alive).is_ok_and(|file| file.try_lock_shared().is_err()) {
+                continue;
+            }
+            let flight: Option<Flight> = self.read_json(&PathBuf::from(format!("flights/{run}.json")))?;
+            found.extend(flight.unwrap_or_default().writing);
+        }
+        Ok(found)
+    }
+
+    /// Forgets what runs that have ended were writing, once it was swept.
+    pub fn forget_abandoned(&self, swept: &BTreeSet<String>) -> Result<(), StateError> {
+        for run in self.names("flights")? {
+            let alive = PathBuf::from(format!("flights/{run}.alive"));
+            if File::open(self.root.join(&alive)).is_ok_and(|file| file.try_lock_shared().is_err()) {
+                continue;
+            }
+            let path = PathBuf::from(format!("flights/{run}.json"));
+            let mut flight: Flight = self.read_json(&path)?.unwrap_or_default();
+            flight.writing.retain(|what| !swept.contains(what));
+            if flight.writing.is_empty() {
+                self.remove(&path)?;
+                self.remove(&alive)?;
+            } else {
+                self.write_json(&path, &flight)?;
             }
         }
-        Ok(flights)
+        Ok(())
     }
 
     /// Takes a series for this process, or says who has it.
@@ -162,8 +209,10 @@ impl LocalState {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(source) => return Err(StateError { operation: "list", path, source }),
         };
-        let mut names: Vec<String> =
-            entries.filter_map(|e| Some(e.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned())).filter(|n| !n.starts_with('.')).collect();
+        let mut names: Vec<String> = entries
+            .filter_map(|e| Some(e.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned()))
+            .filter(|n| !n.starts_with('.'))
+            .collect();
         names.sort();
         Ok(names)
     }
@@ -177,7 +226,11 @@ impl LocalState {
 
     /// Writes a JSON file of the state durably.
     pub fn write_json<T: Serialize>(&self, path: &Path, value: &T) -> Result<(), StateError> {
-        let bytes = serde_json::to_vec_pretty(value).map_err(|e| StateError { operation: "write", path: self.root.join(path), source: e.into() })?;
+        let bytes = serde_json::to_vec_pretty(value).map_err(|e| StateError {
+            operation: "write",
+            path: self.root.join(path),
+            source: e.into(),
+        })?;
         self.write(path, &bytes)
     }
 

@@ -32,7 +32,15 @@ pub struct Found {
 }
 
 /// Checks one generation of an artifact down to `level`. Reads only.
-pub fn check(store: &dyn WriteStore, instance: &Name, series: &Name, key: &CatalogKey, level: u8, threads: usize, cancel: &AtomicBool) -> Found {
+pub fn check(
+    store: &dyn WriteStore,
+    instance: &Name,
+    series: &Name,
+    key: &CatalogKey,
+    level: u8,
+    threads: usize,
+    cancel: &AtomicBool,
+) -> Found {
     let name = layout::record(instance, series, key);
     let fail = |level, finding: String| Found { level, verdict: Verdict::Fail, findings: vec![finding] };
     let unrun = |level, finding: String| Found { level, verdict: Verdict::Unrun, findings: vec![finding] };
@@ -95,7 +103,14 @@ impl ReadAt for Stored<'_> {
 }
 
 /// Leaves the note of a check.
-pub(super) fn note(run: &Run, store: &dyn WriteStore, series: &Name, id: ArtifactId, generation: u32, found: &Found) -> Result<(), StepError> {
+pub(super) fn note(
+    run: &Run,
+    store: &dyn WriteStore,
+    series: &Name,
+    id: ArtifactId,
+    generation: u32,
+    found: &Found,
+) -> Result<(), StepError> {
     let at = to_millis(run.ports.now());
     let key = CheckKey { at, generation, level: found.level, verdict: found.verdict };
     let record = CheckRecord {

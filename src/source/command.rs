@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::port::{Captured, Output, SourceError, Watch};
+use super::port::{Captured, SourceError, Watch};
 use super::secret::Secret;
 use crate::archive::stream::{StreamOptions, compress};
 use crate::model::{CommandSource, Name};
@@ -27,7 +27,7 @@ pub(super) fn capture(
     source: &CommandSource,
     env: &BTreeMap<String, Secret>,
     threads: usize,
-    output: Output<'_>,
+    payload: &mut (dyn Write + Send),
     watch: &Watch<'_>,
 ) -> Result<Captured, SourceError> {
     let say = Speaker { name, env };
@@ -53,7 +53,7 @@ pub(super) fn capture(
         });
         let mut tee = Tee { stdout, check: check_input, read: 0, progress: watch.progress };
         let options = StreamOptions { threads, ..StreamOptions::default() };
-        let packed = compress(&mut tee, output.payload, options, &|_| (), watch.cancel);
+        let packed = compress(&mut tee, payload, options, &|_| (), watch.cancel);
         let read = tee.read;
         drop(tee);
         let packed = packed.map(|_| read);
@@ -62,23 +62,23 @@ pub(super) fn capture(
         ended.store(true, Ordering::Relaxed);
         (packed, complaint, check_complaint)
     });
-    let status = child.child.wait().map_err(|e| say.wrong(format!("`{}` cannot be waited for: {e}", source.command.join(" "))))?;
+    let status = child.child.wait().map_err(|e| say.wrong(&format!("`{}` cannot be waited for: {e}", source.command.join(" "))))?;
     let check_status = checker.as_mut().map(|c| c.child.wait()).transpose();
     if watch.cancel.load(Ordering::Relaxed) {
         return Err(SourceError::Interrupted);
     }
     if !status.success() {
-        return Err(say.wrong(format!("`{}` ended with {status}{}", source.command.join(" "), say.quoted(&complaint))));
+        return Err(say.wrong(&format!("`{}` ended with {status}{}", source.command.join(" "), say.quoted(&complaint))));
     }
     let bytes = packed.map_err(|source| SourceError::Archive { name: name.to_string(), source })?;
     if bytes == 0 {
-        return Err(say.wrong(format!("`{}` wrote nothing{}", source.command.join(" "), say.quoted(&complaint))));
+        return Err(say.wrong(&format!("`{}` wrote nothing{}", source.command.join(" "), say.quoted(&complaint))));
     }
-    let check_status = check_status.map_err(|e| say.wrong(format!("the check command cannot be waited for: {e}")))?;
+    let check_status = check_status.map_err(|e| say.wrong(&format!("the check command cannot be waited for: {e}")))?;
     if let (Some(argv), Some(status)) = (&source.check_command, check_status)
         && !status.success()
     {
-        return Err(say.wrong(format!("check command `{}` ended with {status}{}", argv.join(" "), say.quoted(&check_complaint))));
+        return Err(say.wrong(&format!("check command `{}` ended with {status}{}", argv.join(" "), say.quoted(&check_complaint))));
     }
     let warnings = if complaint.trim().is_empty() { Vec::new() } else { vec![format!("source `{name}` said{}", say.quoted(&complaint))] };
     Ok(Captured { entries: 1, bytes, fingerprint: None, warnings })
@@ -94,7 +94,7 @@ pub(super) fn feed(
 ) -> Result<(), SourceError> {
     let say = Speaker { name, env };
     let Some(argv) = &source.restore_command else {
-        return Err(say.wrong("it has no `restore_command`; restore it to a folder with `--to`".to_owned()));
+        return Err(say.wrong("it has no `restore_command`; restore it to a folder with `--to`"));
     };
     let mut child = say.spawn(argv, Stdio::piped(), Stdio::inherit())?;
     let input = child.child.stdin.take();
@@ -113,14 +113,14 @@ pub(super) fn feed(
         ended.store(true, Ordering::Relaxed);
         (fed, complaint)
     });
-    let status = child.child.wait().map_err(|e| say.wrong(format!("`{}` cannot be waited for: {e}", argv.join(" "))))?;
+    let status = child.child.wait().map_err(|e| say.wrong(&format!("`{}` cannot be waited for: {e}", argv.join(" "))))?;
     if cancel.load(Ordering::Relaxed) {
         return Err(SourceError::Interrupted);
     }
     if !status.success() {
-        return Err(say.wrong(format!("`{}` ended with {status}{}", argv.join(" "), say.quoted(&complaint))));
+        return Err(say.wrong(&format!("`{}` ended with {status}{}", argv.join(" "), say.quoted(&complaint))));
     }
-    fed.map_err(|e| say.wrong(format!("the payload did not reach `{}` whole: {e}", argv.join(" "))))
+    fed.map_err(|e| say.wrong(&format!("the payload did not reach `{}` whole: {e}", argv.join(" "))))
 }
 
 struct Speaker<'a> {
@@ -144,8 +144,8 @@ impl Drop for Running {
 }
 
 impl Speaker<'_> {
-    fn wrong(&self, message: String) -> SourceError {
-        SourceError::Command { name: self.name.to_string(), message: self.redact(&message) }
+    fn wrong(&self, message: &str) -> SourceError {
+        SourceError::Command { name: self.name.to_string(), message: self.redact(message) }
     }
 
     fn redact(&self, text: &str) -> String {
@@ -162,11 +162,11 @@ impl Speaker<'_> {
         let mut command = Command::new(program);
         command.args(argv.iter().skip(1)).stdin(stdin).stdout(stdout).stderr(Stdio::piped()).process_group(0);
         command.envs(self.env.iter().map(|(key, secret)| (key, secret.reveal())));
-        let child = command.spawn().map_err(|e| self.wrong(format!("`{program}` cannot be started: {e}")))?;
+        let child = command.spawn().map_err(|e| self.wrong(&format!("`{program}` cannot be started: {e}")))?;
         let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
         match pid {
             Some(group) => Ok(Running { child, group }),
-            None => Err(self.wrong(format!("`{program}` has no process id"))),
+            None => Err(self.wrong(&format!("`{program}` has no process id"))),
         }
     }
 }

@@ -25,7 +25,8 @@ pub fn roots(name: &Name, source: &FilesSource) -> Result<Vec<Root>, String> {
         for root in found {
             let label = match declared {
                 Some(label) => OsString::from(label),
-                None => last_component(&root).ok_or_else(|| format!("source `{name}`: `{}` has no last component; give it a label", root.display()))?,
+                None => last_component(&root)
+                    .ok_or_else(|| format!("source `{name}`: `{}` has no last component; give it a label", root.display()))?,
             };
             if let Some(other) = by_label.insert(label.clone(), root.clone()) {
                 let (one, two, label) = (other.display(), root.display(), label.display());

@@ -38,7 +38,14 @@ impl HostSources {
         source.env.iter().map(resolve).collect()
     }
 
-    fn tree(&self, name: &Name, source: &FilesSource, strict: bool, output: Output<'_>, watch: &Watch<'_>) -> Result<Captured, SourceError> {
+    fn tree(
+        &self,
+        name: &Name,
+        source: &FilesSource,
+        strict: bool,
+        output: &mut Output<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Captured, SourceError> {
         let walk = files::walk_plan(name, source).map_err(SourceError::Unusable)?;
         let plan = PackPlan { threads: self.threads, strict, ..PackPlan::new(walk.clone()) };
         let progress = |seen: Progress| (watch.progress)(seen.bytes, seen.entries);
@@ -63,7 +70,8 @@ impl Sources for HostSources {
         match &source.kind {
             SourceKind::Files(files) => {
                 let roots = files::roots(&source.name, files).unwrap_or_default();
-                let labels = roots.iter().map(|r| (r.label.to_string_lossy().into_owned(), r.path.to_string_lossy().into_owned())).collect();
+                let labels =
+                    roots.iter().map(|r| (r.label.to_string_lossy().into_owned(), r.path.to_string_lossy().into_owned())).collect();
                 Shape {
                     payload: TREE.to_owned(),
                     index: Some(format!("{TREE}.index")),
@@ -89,17 +97,17 @@ impl Sources for HostSources {
         Ok(known(&seen))
     }
 
-    fn capture(&self, source: &Source, strict: bool, output: Output<'_>, watch: &Watch<'_>) -> Result<Captured, SourceError> {
+    fn capture(&self, source: &Source, strict: bool, mut output: Output<'_>, watch: &Watch<'_>) -> Result<Captured, SourceError> {
         match &source.kind {
             SourceKind::Files(files) => {
                 if let Probe::Unusable(message) = files::probe(&source.name, files) {
                     return Err(SourceError::Unusable(message));
                 }
-                self.tree(&source.name, files, strict, output, watch)
+                self.tree(&source.name, files, strict, &mut output, watch)
             }
             SourceKind::Command(argv) => {
                 let env = self.secrets(&source.name, argv)?;
-                command::capture(&source.name, argv, &env, self.threads, output, watch)
+                command::capture(&source.name, argv, &env, self.threads, output.payload, watch)
             }
         }
     }

@@ -74,7 +74,9 @@ pub fn resolve(secret: &SecretRef, variable: &dyn Fn(&str) -> Option<String>) ->
     let value = match secret {
         SecretRef::Env(name) => variable(name).ok_or_else(|| SecretError::Env(name.clone()))?,
         SecretRef::File(path) => read(path)?,
-        SecretRef::EnvFile { file, name } => named(&read(file)?, name).ok_or_else(|| SecretError::Name { path: file.clone(), name: name.clone() })?,
+        SecretRef::EnvFile { file, name } => {
+            named(&read(file)?, name).ok_or_else(|| SecretError::Name { path: file.clone(), name: name.clone() })?
+        }
         SecretRef::Credential(name) => {
             let folder = variable("CREDENTIALS_DIRECTORY").ok_or_else(|| SecretError::NoCredentials(name.clone()))?;
             read(&Path::new(&folder).join(name))?
