@@ -8,5 +8,6 @@ pub mod manifest;
 pub mod model;
 pub mod observe;
 pub mod plan;
+pub mod report;
 pub mod source;
 pub mod store;
