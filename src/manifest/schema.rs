@@ -49,7 +49,11 @@ impl Transform for Editors {
         }
         unwrap_option(object);
         flatten_choices(object);
+        name_keys(object);
         object.remove("format");
+        if object.get("examples") == Some(&json!([])) {
+            object.remove("examples");
+        }
     }
 }
 
@@ -63,6 +67,18 @@ fn unwrap_option(object: &mut Map<String, Value>) {
         for (key, value) in one {
             object.entry(key).or_insert(value);
         }
+    }
+}
+
+/// A map whose keys have one pattern, in the form for which both servers complete what is inside.
+fn name_keys(object: &mut Map<String, Value>) {
+    let Some(Value::Object(patterns)) = object.get("patternProperties") else { return };
+    let mut patterns = patterns.iter();
+    if let (Some((pattern, value)), None) = (patterns.next(), patterns.next()) {
+        let (pattern, value) = (json!({ "pattern": pattern }), value.clone());
+        object.remove("patternProperties");
+        object.insert("propertyNames".to_owned(), pattern);
+        object.insert("additionalProperties".to_owned(), value);
     }
 }
 

@@ -213,9 +213,11 @@ impl Resolver<'_> {
     /// A reference, noted as a need if it is declared.
     fn needs<T>(&mut self, entity: &Entity<T>, noun: Noun, text: &NameText, key: &'static str, place: &str) -> Option<Name> {
         let span = entity.value(place);
-        let name = self.names.refer(noun, &text.0, &span, &mut self.findings)?;
+        if !self.names.knows(noun, &text.0, &span, &mut self.findings) {
+            return None;
+        }
         self.needs.push(Need { from: (Noun::Policy, entity.name.clone()), to: (noun, text.0.clone()), key, span });
-        Some(name)
+        text.0.parse().ok()
     }
 
     fn policy_stores(&mut self, entity: &Entity<tables::Policy>, table: &tables::Policy) -> Vec<Name> {
