@@ -176,7 +176,19 @@ mod tests {
         let finding = Finding::new(manifest::UNKNOWN_KEY, "no key `a`").at(span, "here").help("remove it");
         let texts = [("m.toml".to_owned(), "a = 1\n".to_owned())];
         let plain = to_text(std::slice::from_ref(&finding), &texts, TextOptions::default());
-        insta::assert_snapshot!(plain);
+        insta::assert_snapshot!(plain, @r##"
+        1 error
+
+        unknown-key
+
+          × no key `a`
+           ╭─[m.toml:1:1]
+         1 │ a = 1
+           · ┬
+           · ╰── here
+           ╰────
+          help: remove it
+        "##);
         assert!(!plain.contains('\u{1b}'));
     }
 }

@@ -99,8 +99,44 @@ stores = ["near", "far"]
         let loaded = read(&[("m.toml".to_owned(), MANIFEST.to_owned())], Path::new("/m"));
         assert_eq!(loaded.findings, []);
         let graph = declared(&loaded);
-        insta::assert_snapshot!(graph.to_text());
-        insta::assert_snapshot!(graph.to_dot());
-        insta::assert_snapshot!(graph.to_mermaid());
+        insta::assert_snapshot!(graph.to_text(), @r##"
+        policy.etc
+          retention    retention.month
+          schedule     schedule.nightly
+          source       source.etc
+          copies to    store.far
+          captures to  store.near
+        "##);
+        insta::assert_snapshot!(graph.to_dot(), @r##"
+        digraph manifest {
+          rankdir = LR;
+          node [shape = box];
+          "policy.etc";
+          "retention.month";
+          "schedule.nightly";
+          "source.etc";
+          "store.far";
+          "store.near";
+          "policy.etc" -> "retention.month" [label = "retention"];
+          "policy.etc" -> "schedule.nightly" [label = "schedule"];
+          "policy.etc" -> "source.etc" [label = "source"];
+          "policy.etc" -> "store.far" [label = "copies to"];
+          "policy.etc" -> "store.near" [label = "captures to"];
+        }
+        "##);
+        insta::assert_snapshot!(graph.to_mermaid(), @r##"
+        flowchart LR
+          n0["policy.etc"]
+          n1["retention.month"]
+          n2["schedule.nightly"]
+          n3["source.etc"]
+          n4["store.far"]
+          n5["store.near"]
+          n0 -->|"retention"| n1
+          n0 -->|"schedule"| n2
+          n0 -->|"source"| n3
+          n0 -->|"copies to"| n4
+          n0 -->|"captures to"| n5
+        "##);
     }
 }

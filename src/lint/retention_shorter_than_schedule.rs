@@ -5,11 +5,12 @@ use crate::finding::{Finding, lint as code};
 use crate::model::{Loaded, Period, PolicyState, Retention};
 
 pub(super) fn check(loaded: &Loaded) -> Vec<Finding> {
+    let gaps = slots::longest(&loaded.partial);
     let mut found = Vec::new();
     for policy in loaded.partial.policies.values().filter(|policy| policy.state == PolicyState::Active) {
         let (Some(schedule), Some(rule)) = (&policy.schedule, &policy.retention) else { continue };
         let Some(within) = only_within(&rule.value) else { continue };
-        let Some(gap) = slots::longest(&schedule.value, loaded.partial.zone) else { continue };
+        let Some(&gap) = gaps.get(&schedule.name) else { continue };
         if within.at_most_seconds() < gap {
             found.push(
                 Finding::new(

@@ -61,8 +61,13 @@ impl Loader {
         let page = Arc::new(Page { lines, places });
         self.documents.pages.push(Arc::clone(&page));
         self.documents.torn |= torn;
+        let said = self.findings.len();
         for (key, value) in root.get_ref() {
             self.root(&page, key.get_ref(), key, value, torn);
+        }
+        if torn {
+            // what was recovered is good enough for names, not for judgement
+            self.findings.truncate(said);
         }
     }
 
@@ -303,6 +308,7 @@ fn not_a_table(page: &Page, noun: &str, key: &str, value: &Spanned<DeValue<'_>>)
     match (noun, value.get_ref().is_str()) {
         ("schedule", true) => finding.help(format!("write `{key} = {{ cron = \"...\" }}`")),
         ("schedule" | "retention", _) => finding.help(format!("write `{key} = {{ ... }}`")),
+        ("lint", _) => finding.help(format!("write `[lint.{key}]` with `level` and `reason`")),
         _ => finding.help(format!("a name belongs here: write `[{noun}.NAME]` above this line")),
     }
 }

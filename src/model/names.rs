@@ -126,3 +126,13 @@ fn unknown_code(noun: Noun) -> Code {
         Noun::Lint => code::UNKNOWN_LINT,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_and_the_parser_agree_on_names() {
+        assert_eq!(crate::manifest::NAME_PATTERN, Name::PATTERN);
+    }
+}

@@ -64,7 +64,7 @@ pub struct Need {
 /// should be absolute.
 pub fn read(texts: &[(String, String)], base: &Path) -> Loaded {
     let (documents, findings) = load(texts);
-    let mut resolver = Resolver { base, findings, names: Names::default(), needs: Vec::new() };
+    let mut resolver = Resolver { base, findings, names: Names::default(), needs: Vec::new(), lost: 0 };
     resolver.names = Names::collect(&documents, &mut resolver.findings);
     let partial = resolver.set(&documents, texts);
     let lints = resolver.lints(&documents);
@@ -81,6 +81,8 @@ pub(super) struct Resolver<'a> {
     pub(super) findings: Vec<Finding>,
     pub(super) names: Names,
     pub(super) needs: Vec<Need>,
+    /// References that could not be resolved, whether or not that is worth a finding.
+    pub(super) lost: usize,
 }
 
 impl Resolver<'_> {

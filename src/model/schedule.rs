@@ -297,7 +297,7 @@ mod tests {
                 // a day is left out there, and a dense schedule has a thousand slots in it: slow without showing more
                 continue;
             }
-            let hours = if n % 16 == 0 { 27 } else { 2 };
+            let hours = if n % 40 == 0 { 27 } else { 2 };
             let start = at(middle) - TimeDelta::hours(hours);
             let minutes: Vec<Instant> = (0..hours * 120).map(|m| start + TimeDelta::minutes(m)).collect();
             let expected: Vec<Instant> = minutes.iter().copied().filter(|minute| model.fires(*minute, tz)).collect();

@@ -11,6 +11,7 @@ use std::time::Instant;
 use lucid_policy::finding::{Code, Finding, Origin, TextOptions, sort, to_text, to_value};
 use lucid_policy::model::{Loaded, read};
 use lucid_policy::{graph, lint, manifest};
+use proptest::prelude::*;
 
 /// Reads a manifest as if it stood in `/etc/lucid`, so that drawings do not depend on where the tests run.
 fn load(files: &[(String, String)]) -> (Loaded, Vec<Finding>) {
@@ -146,4 +147,87 @@ fn two_hundred_policies_are_read_in_no_time() {
     assert_eq!((loaded.set.unwrap().policies.len(), findings.len()), (200, 0));
     // a debug build on a busy machine; release takes a few milliseconds
     assert!(took.as_millis() < 2000, "{took:?}");
+}
+
+#[test]
+fn all_mistakes_come_out_together_and_none_causes_another() {
+    let text = r#"
+version = 1
+name = "demo"
+timezone = "UTC+1"
+[guard]
+max_delete_fraction = 1
+[store.directory.local]
+path = 42
+min_free = "5"
+mont = true
+[schedule]
+nightly = { cron = "61 2 * * *" }
+[retention]
+month = { keep_within = "5m", keep_daily = "7" }
+[source.files.config]
+paths = "data"
+[source.command.dump]
+command = ["pg_dump"]
+env = { PGPASSWORD = "hunter2" }
+[policy.config]
+source = "config"
+schedule = "nightly"
+retention = "month"
+stores = ["local"]
+state = "off"
+[policy.dump]
+source = "dmup"
+schedule = "nightly"
+retention = "month"
+stores = ["local"]
+"#;
+    let (loaded, findings) = load(&one("lucid-policy.toml", text));
+    let lines: Vec<_> = findings.iter().map(|finding| format!("{} {}", finding.span().unwrap().line, finding.code)).collect();
+    assert_eq!(
+        lines,
+        [
+            "4 unknown-zone",
+            "8 wrong-type",
+            "10 unknown-key",
+            "12 bad-cron",
+            "14 bad-duration",
+            "14 wrong-type",
+            "16 wrong-type",
+            "19 secret-literal",
+            "25 bad-value",
+            "27 unknown-source",
+        ]
+    );
+    assert!(loaded.set.is_none() && !format!("{findings:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_torn_file_calls_nothing_unknown() {
+    let whole = "version = 1\nname = \"t\"\n[source.files.f]\npaths = [\"/f\"]\n[policy.p]\nsource = \"f\"\nstores = [\"lost\"]\n";
+    let files = vec![("a.toml".to_owned(), whole.to_owned()), ("b.toml".to_owned(), "[store.directory.lost\npath = \"/b\"\n".to_owned())];
+    let (_, findings) = load(&files);
+    let codes: Vec<_> = findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(codes, ["syntax"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn no_text_makes_reading_panic(cut in 0..1400_usize, length in 0..60_usize, insert in "[\\[\\]{}=\"'.,#a-z0-9é\n-]{0,6}") {
+        let mut text = fs::read_to_string("examples/quickstart/lucid-policy.toml").unwrap();
+        let (from, to) = (cut.min(text.len()), (cut + length).min(text.len()));
+        if text.is_char_boundary(from) && text.is_char_boundary(to) {
+            text.replace_range(from..to, &insert);
+        }
+        let (loaded, findings) = load(&one("lucid-policy.toml", &text));
+        prop_assert_eq!(loaded.set.is_none(), loaded.findings.iter().any(Finding::is_error));
+        let drawing = drawn(&findings, &loaded);
+        prop_assert_eq!(drawing.is_empty(), findings.is_empty());
+        for finding in &findings {
+            for label in &finding.labels {
+                prop_assert!(label.span.end <= text.len() && label.span.line >= 1 && label.span.column >= 1);
+            }
+        }
+    }
 }
