@@ -4,6 +4,8 @@ pub mod archive;
 pub mod execute;
 pub mod facts;
 pub mod finding;
+pub mod graph;
+pub mod lint;
 pub mod manifest;
 pub mod model;
 pub mod observe;
