@@ -141,8 +141,8 @@ pub enum PackError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A label is not one path component, or stands twice.
-    #[error("`{label}` cannot be a label: {reason}")]
+    /// A label is not one path component, or a name is no relative path, or it stands twice.
+    #[error("`{label}` cannot be a member: {reason}")]
     Label {
         /// As given.
         label: MemberName,
@@ -307,6 +307,9 @@ pub enum Refusal {
     /// A type of member that is not restored.
     #[error("its type `{0}` is not known")]
     Type(char),
+    /// Only regular files are accepted where it stands.
+    #[error("it is no regular file")]
+    NoFile,
     /// A limit that guards memory.
     #[error("its {0} is larger than this program accepts")]
     TooLarge(&'static str),

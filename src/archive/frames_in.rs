@@ -45,6 +45,8 @@ pub(super) struct Seen {
     pub frames: Vec<FrameSize>,
     /// Whether some frame did not.
     pub unsized_frames: bool,
+    /// Whether it was no zstd at all.
+    pub plain: bool,
     /// The seek table, if it was the last thing.
     pub table: Option<Vec<u8>>,
     pub stored_bytes: u64,
@@ -252,6 +254,7 @@ impl Lanes<'_> {
             let magic = bytes.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
             let skippable = magic & !0xf == SKIPPABLE_FIRST;
             if first && magic != FRAME && !skippable {
+                self.seen.plain = true;
                 return self.plain(&mut input, bytes);
             }
             first = false;

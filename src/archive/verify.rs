@@ -205,9 +205,12 @@ pub(super) fn compare(member: &Member, entry: &IndexEntry) -> Result<(), Damage>
 
 pub(super) fn check_table(seen: &Seen) -> Result<(), ReadError> {
     let bad = |why| Err(Damage::SeekTable(why).into());
+    if seen.plain {
+        return Err(Damage::Foreign.into());
+    }
     if seen.unsized_frames {
         return bad("a frame does not say its size");
     }
     let Some(table) = &seen.table else { return bad("missing at the end") };
-    if SeekTable::parse(table)?.frames() != seen.frames { bad("it speaks of other frames") } else { Ok(()) }
+    if SeekTable::parse(table)?.frames() == seen.frames { Ok(()) } else { bad("it speaks of other frames") }
 }
