@@ -94,6 +94,15 @@ impl<'a> Index<'a> {
     }
 }
 
+impl<'a> IntoIterator for &'a Index<'_> {
+    type Item = Result<IndexEntry, ReadError>;
+    type IntoIter = Entries<'a>;
+
+    fn into_iter(self) -> Entries<'a> {
+        self.iter()
+    }
+}
+
 /// Entries of an index, in order; ends after its first error.
 pub struct Entries<'a> {
     source: &'a dyn ReadAt,

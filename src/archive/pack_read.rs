@@ -89,12 +89,12 @@ impl<'a> Reader<'a> {
             Ok((entry, changed)) => Ok(Ready::Whole { entry: Box::new(entry), length: out.len() - start, changed }),
             Err(trouble) => {
                 out.truncate(start);
-                self.left(&task, trouble)
+                Self::left(&task, trouble)
             }
         }
     }
 
-    pub(super) fn left(&self, task: &Task, trouble: Trouble) -> Result<Ready, PackError> {
+    pub(super) fn left(task: &Task, trouble: Trouble) -> Result<Ready, PackError> {
         match trouble {
             Trouble::Gone(kind) => Ok(Ready::Left { warning: Warning { path: task.member.as_slice().into(), kind }, inode: task.inode() }),
             Trouble::Failed(error) => Err(error),

@@ -73,8 +73,15 @@ pub fn compress(
 }
 
 /// Decompresses a payload into `out`. The digest is the caller's to compare, or use [`verify_stream`].
-pub fn decompress(payload: &mut (dyn Read + Send), out: &mut dyn Write, threads: usize, cancel: &AtomicBool) -> Result<Streamed, ReadError> {
-    through(payload, threads, cancel, false, &mut |piece| out.write_all(piece).map_err(|source| ReadError::Write { path: MemberName::default(), source }))
+pub fn decompress(
+    payload: &mut (dyn Read + Send),
+    out: &mut dyn Write,
+    threads: usize,
+    cancel: &AtomicBool,
+) -> Result<Streamed, ReadError> {
+    through(payload, threads, cancel, false, &mut |piece| {
+        out.write_all(piece).map_err(|source| ReadError::Write { path: MemberName::default(), source })
+    })
 }
 
 /// Checks a payload: frames, seek table, and length and digest where they are known.
@@ -139,14 +146,17 @@ mod tests {
             let mut back = Vec::new();
             let again = decompress(&mut out.as_slice(), &mut back, 2, &AtomicBool::new(false)).unwrap();
             assert!(back == bytes && again == streamed);
-            assert_eq!(verify_stream(&mut out.as_slice(), Some((streamed.bytes, streamed.digest)), 2, &AtomicBool::new(false)).unwrap(), streamed);
+            assert_eq!(
+                verify_stream(&mut out.as_slice(), Some((streamed.bytes, streamed.digest)), 2, &AtomicBool::new(false)).unwrap(),
+                streamed
+            );
             assert_eq!(zstd::decode_all(out.as_slice()).unwrap(), bytes);
         }
     }
 
     #[test]
     fn another_length_or_digest_or_a_missing_table_is_damage() {
-        let (out, streamed) = stored(&[7; 100_000]);
+        let (out, streamed) = stored(&vec![7; 100_000]);
         let check = |bytes: &[u8], expected| verify_stream(&mut &*bytes, expected, 1, &AtomicBool::new(false)).unwrap_err().to_string();
         assert_eq!(check(&out, Some((1, streamed.digest))), "damaged: the stream's length differs");
         assert_eq!(check(&out, Some((streamed.bytes, [0; 32]))), "damaged: the stream's digest differs");

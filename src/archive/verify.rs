@@ -212,5 +212,5 @@ pub(super) fn check_table(seen: &Seen) -> Result<(), ReadError> {
         return bad("a frame does not say its size");
     }
     let Some(table) = &seen.table else { return bad("missing at the end") };
-    if SeekTable::parse(table)?.frames() != seen.frames { bad("it speaks of other frames") } else { Ok(()) }
+    if SeekTable::parse(table)?.frames() == seen.frames { Ok(()) } else { bad("it speaks of other frames") }
 }

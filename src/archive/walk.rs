@@ -9,10 +9,9 @@
 //! resolves to is stored. Sockets and what vanishes between the listing and the look are told to the visitor. A folder or an
 //! entry that cannot be read ends the walk with its path.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -27,6 +26,9 @@ use super::exclude::Excludes;
 
 /// Folders that stay open at a time.
 const OPEN_LEVELS: usize = 64;
+
+/// Bytes of a listing that the system gives at a time.
+const LISTING: usize = 32 * 1024;
 
 /// A tree, or a single file, and the name of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +95,16 @@ struct Start {
 pub(super) fn walk(plan: &WalkPlan, visitor: &mut dyn Visitor) -> Result<(), PackError> {
     let excludes = Excludes::new(&plan.exclude)?;
     let starts = starts(plan)?;
-    let mut walker = Walker { plan, excludes, visitor, stack: Vec::new(), member: Vec::new(), label_len: 0, dev: 0 };
+    let mut walker = Walker {
+        plan,
+        excludes,
+        visitor,
+        stack: Vec::new(),
+        member: Vec::new(),
+        label_len: 0,
+        dev: 0,
+        buffer: Vec::with_capacity(LISTING),
+    };
     let mut order: Vec<(Vec<u8>, usize, bool)> = Vec::new();
     for (at, start) in starts.iter().enumerate() {
         order.push((start.label.clone(), at, false));
@@ -107,10 +118,10 @@ pub(super) fn walk(plan: &WalkPlan, visitor: &mut dyn Visitor) -> Result<(), Pac
         walker.label_len = start.label.len();
         walker.dev = start.dev;
         if descend {
-            walker.tree(start)?
+            walker.tree(start)?;
         } else {
-            walker.entry(&start.dir, &start.name)?
-        };
+            walker.entry(&start.dir, &start.name)?;
+        }
     }
     Ok(())
 }
@@ -127,7 +138,7 @@ pub(super) fn real_path(plan: &WalkPlan, member: &[u8]) -> PathBuf {
 }
 
 fn starts(plan: &WalkPlan) -> Result<Vec<Start>, PackError> {
-    let mut seen: HashMap<&[u8], ()> = HashMap::new();
+    let mut seen: HashSet<&[u8]> = HashSet::new();
     let mut starts = Vec::with_capacity(plan.roots.len());
     for root in &plan.roots {
         let label = root.label.as_bytes();
@@ -135,7 +146,7 @@ fn starts(plan: &WalkPlan) -> Result<Vec<Start>, PackError> {
         if label.is_empty() || label == b"." || label == b".." || label.contains(&b'/') || label.contains(&0) {
             return Err(bad("it is not one path component"));
         }
-        if seen.insert(label, ()).is_some() {
+        if !seen.insert(label) {
             return Err(bad("it stands twice"));
         }
         let failed = |source: io::Error| PackError::Source { path: root.path.clone(), source };
@@ -159,6 +170,8 @@ struct Walker<'a> {
     member: Vec<u8>,
     label_len: usize,
     dev: u64,
+    /// For listings; stays empty, only its capacity is used.
+    buffer: Vec<u8>,
 }
 
 impl Walker<'_> {
@@ -198,10 +211,10 @@ impl Walker<'_> {
             let Some(dir) = level.dir.clone() else { return Err(PackError::Pipeline) };
             let name = self.member[name_at..].to_vec();
             if item.descend {
-                self.descend(&dir, &name, false)?
+                self.descend(&dir, &name, false)?;
             } else {
-                self.entry(&dir, &name)?
-            };
+                self.entry(&dir, &name)?;
+            }
         }
         Ok(())
     }
@@ -248,9 +261,9 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn list(&self, dir: &OwnedFd) -> Result<(Vec<u8>, Vec<Item>), PackError> {
-        let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
-        let mut entries = RawDir::new(dir, &mut buffer);
+    fn list(&mut self, dir: &OwnedFd) -> Result<(Vec<u8>, Vec<Item>), PackError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
         let (mut names, mut items) = (Vec::new(), Vec::new());
         let mut path = self.member.get(self.label_len + 1..).unwrap_or_default().to_vec();
         if !path.is_empty() {
@@ -285,6 +298,7 @@ impl Walker<'_> {
                 items.push(Item { start, len, descend: true });
             }
         }
+        self.buffer = buffer;
         let key = |item: &Item| &names[item.start as usize..item.start as usize + usize::from(item.len)];
         items.sort_unstable_by(|a, b| order(key(a), a.descend, key(b), b.descend));
         names.shrink_to_fit();

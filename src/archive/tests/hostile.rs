@@ -236,7 +236,9 @@ proptest! {
         }
         let dir = tempfile::tempdir().unwrap();
         let names = ["a", "b", "c"].map(|name| dir.path().join(name));
-        names.iter().for_each(|name| fs::create_dir(name).unwrap());
+        for name in &names {
+            fs::create_dir(name).unwrap();
+        }
         let cancel = AtomicBool::new(false);
         let target = |folder| Target { folder, select: None, options: UnpackOptions::default(), progress: &|_| {}, cancel: &cancel };
         let _ = unpack(&mut plain.as_slice(), None, &target(&names[0]));
