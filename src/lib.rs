@@ -1,6 +1,7 @@
 //! lucid-policy.
 
 pub mod archive;
+pub mod cli;
 pub mod execute;
 pub mod facts;
 pub mod finding;

@@ -93,7 +93,10 @@ pub fn show_text(record: &Record, rows: &[ArtifactRow]) -> String {
     line("slot", record.slot.map_or_else(|| "none".to_owned(), instant));
     line("content of", instant(record.instant));
     line("taken", format!("{} to {}", instant(record.start), instant(record.end)));
-    line("holds", format!("{}, {}", count(usize::try_from(record.counts.entries).unwrap_or(usize::MAX), "entry"), bytes(record.counts.bytes)));
+    line(
+        "holds",
+        format!("{}, {}", count(usize::try_from(record.counts.entries).unwrap_or(usize::MAX), "entry"), bytes(record.counts.bytes)),
+    );
     match &record.payload_of {
         Some(owner) => line("bytes", format!("unchanged: those of {}", owner.id)),
         None => line("bytes", format!("{} in {}", bytes(record.bytes()), count(record.objects().count(), "object"))),

@@ -43,6 +43,9 @@ pub fn instant_in(at: Instant, zone: Zone) -> String {
 /// A length of time in its two largest units.
 pub fn span_of(length: TimeDelta) -> String {
     let seconds = length.num_seconds().max(0);
+    if seconds < 10 {
+        return format!("{}.{} s", seconds, length.subsec_millis().max(0) / 100);
+    }
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),
@@ -66,7 +69,7 @@ mod tests {
 
     #[test]
     fn lengths_show_two_units() {
-        let table = [(5, "5 s"), (65, "1 min"), (3_700, "1 h 1 min"), (90_000, "1 d 1 h")];
+        let table = [(5, "5.0 s"), (15, "15 s"), (65, "1 min"), (3_700, "1 h 1 min"), (90_000, "1 d 1 h")];
         for (seconds, text) in table {
             assert_eq!(span_of(TimeDelta::seconds(seconds)), text);
         }

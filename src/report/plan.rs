@@ -59,10 +59,17 @@ pub fn reason_text(step: &Step) -> Vec<String> {
         Reason::FirstCapture {} => vec![format!("nothing exists yet{place}")],
         Reason::Requested {} => vec![format!("asked for with --now{place}")],
         Reason::Due { slot, satisfied, missed } => {
-            let last = satisfied.map_or_else(|| "no artifact satisfies an earlier one".to_owned(), |s| format!("the newest one satisfied is {}", instant(s)));
+            let last = satisfied.map_or_else(
+                || "no artifact satisfies an earlier one".to_owned(),
+                |s| format!("the newest one satisfied is {}", instant(s)),
+            );
             let mut lines = vec![format!("its slot of {} is past; {last}{place}", instant(*slot))];
             if *missed > 0 {
-                lines.push(format!("{} between them {} not made up", count(*missed as usize, "slot"), if *missed == 1 { "is" } else { "are" }));
+                lines.push(format!(
+                    "{} between them {} not made up",
+                    count(*missed as usize, "slot"),
+                    if *missed == 1 { "is" } else { "are" }
+                ));
             }
             lines
         }

@@ -80,7 +80,11 @@ fn policy_status(set: &PolicySet, policy: &Policy, facts: &Facts, now: Instant) 
         s.value.newest_at_or_before(newest - TimeDelta::seconds(1), set.zone)
     });
     let stores: Vec<StoreStatus> = policy.stores.iter().map(|store| store_status(policy, store, facts, now, active, grace)).collect();
-    let next = if active { policy.schedule.as_ref().map(|s| s.value.after(now, set.zone).take(NEXT_RUNS).collect()).unwrap_or_default() } else { Vec::new() };
+    let next = if active {
+        policy.schedule.as_ref().map(|s| s.value.after(now, set.zone).take(NEXT_RUNS).collect()).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
     let state = match policy.state {
         PolicyState::Active => "active",
         PolicyState::Paused => "paused",
@@ -121,7 +125,13 @@ fn store_status(policy: &Policy, store: &Name, facts: &Facts, now: Instant, acti
 pub fn status_text(status: &Status, set: &PolicySet) -> String {
     let mut out = format!("{} at {}\n", status.instance, instant(status.at));
     for policy in &status.policies {
-        let word = if policy.late { "LATE" } else if policy.state == "active" { "ok" } else { policy.state };
+        let word = if policy.late {
+            "LATE"
+        } else if policy.state == "active" {
+            "ok"
+        } else {
+            policy.state
+        };
         out.push_str(&format!("\npolicy.{}  {word}\n", policy.policy));
         for store in &policy.stores {
             out.push_str(&format!("  {}: {}\n", store.store, store_line(store)));
@@ -139,7 +149,11 @@ fn store_line(store: &StoreStatus) -> String {
         return "NOT SEEN: the store did not answer".to_owned();
     }
     let (Some(newest), Some(age)) = (store.newest, store.age) else {
-        return if store.artifacts == 0 { "nothing yet".to_owned() } else { format!("NOTHING USABLE among {}", count(store.artifacts, "artifact")) };
+        return if store.artifacts == 0 {
+            "nothing yet".to_owned()
+        } else {
+            format!("NOTHING USABLE among {}", count(store.artifacts, "artifact"))
+        };
     };
     let objective = match (store.rpo, store.late) {
         (Some(rpo), late) => {
@@ -150,5 +164,10 @@ fn store_line(store: &StoreStatus) -> String {
         (None, false) => String::new(),
     };
     let damaged = if store.damaged > 0 { format!(", {} DAMAGED", store.damaged) } else { String::new() };
-    format!("newest {newest}, {} old{objective}; {}, {}{damaged}", span_of(TimeDelta::seconds(age)), count(store.artifacts, "artifact"), bytes(store.bytes))
+    format!(
+        "newest {newest}, {} old{objective}; {}, {}{damaged}",
+        span_of(TimeDelta::seconds(age)),
+        count(store.artifacts, "artifact"),
+        bytes(store.bytes)
+    )
 }

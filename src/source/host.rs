@@ -16,7 +16,7 @@ use crate::model::id::{Instant, Name};
 use crate::model::{CommandSource, FilesSource, Source, SourceKind};
 
 /// Looks up a variable of this program's environment.
-pub type Variable = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+pub(super) type Variable = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// The file name of a tree's payload.
 const TREE: &str = "files.tar.zst";

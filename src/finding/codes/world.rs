@@ -40,7 +40,5 @@ codes! { World;
     ORPHAN_SERIES advice "orphan-series", "a store holds a series that no policy names",
         "The policy was removed or renamed, or no longer uses the store. Its artifacts are shown and never deleted. To go on with it under a new name set `series` on the new policy; to let its retention run out, bring the policy back with `state = \"retired\"`.";
     FOREIGN advice "foreign", "a store holds objects that this program did not write",
-        "They are listed and never touched.";
-    EMPTY_PLAN_ONLY advice "plan-restricted", "the plan is restricted to some policies",
-        "`--only` was given: other policies were not looked at, and nothing was swept.";
-}
+        "They are listed and never touched: not counted, not copied, not deleted. If they are in the way, move them yourself; if a store is to serve this program alone, give it a folder of its own.";
+    }
