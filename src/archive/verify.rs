@@ -55,7 +55,7 @@ pub fn verify(
             }
             check(&mut tar, &member, entry.as_ref())?;
             sums.entries += 1;
-            sums.bytes += member.size;
+            sums.bytes = sums.bytes.saturating_add(member.size);
             last = Some(member.path);
         }
         if let Some(entry) = expected.as_mut().and_then(Iterator::next).transpose()? {
@@ -97,7 +97,7 @@ pub fn verify_path(
             let Some(member) = member else { return Err(Damage::Missing { path: entry.path.as_slice().into() }.into()) };
             check(tar, &member, Some(&entry))?;
             sums.entries += 1;
-            sums.bytes += member.size;
+            sums.bytes = sums.bytes.saturating_add(member.size);
             sums.tar_bytes += entry.length;
             Ok(())
         })?;

@@ -44,7 +44,7 @@ pub struct Root {
 pub struct WalkPlan {
     /// In any order.
     pub roots: Vec<Root>,
-    /// Patterns as in [`super::exclude`].
+    /// Patterns: without a slash they match any component, with one they are anchored at the root; a matching folder is pruned.
     pub exclude: Vec<String>,
     /// Leaves out what other file systems and bind mounts hold; the mount point itself stays, empty.
     pub one_file_system: bool,
@@ -422,6 +422,17 @@ mod tests {
     fn a_missing_root_is_named() {
         let error = walk(&plan("a", Path::new("/nowhere/at/all")), &mut Names::default()).unwrap_err();
         assert!(error.to_string().contains("/nowhere/at/all"));
+    }
+
+    #[test]
+    fn another_mount_stays_as_an_empty_folder() {
+        // Every system has another file system at /dev/pts.
+        let mut plan = plan("dev", Path::new("/dev"));
+        let below = |names: &Names| names.found.iter().filter(|name| name.starts_with("dev/pts/")).count();
+        assert!(below(&names(&plan)) > 0);
+        plan.one_file_system = true;
+        let names = names(&plan);
+        assert!(below(&names) == 0 && names.found.contains(&"dev/pts".to_owned()));
     }
 
     #[test]
