@@ -212,5 +212,10 @@ pub(super) fn check_table(seen: &Seen) -> Result<(), ReadError> {
         return bad("a frame does not say its size");
     }
     let Some(table) = &seen.table else { return bad("missing at the end") };
-    if SeekTable::parse(table)?.frames() == seen.frames { Ok(()) } else { bad("it speaks of other frames") }
+    let parsed = SeekTable::parse(table)?;
+    if parsed.frames() != seen.frames {
+        return bad("it speaks of other frames");
+    }
+    // A skippable frame between them would be passed over by a sequential reader, and break every other one.
+    if parsed.stored_bytes() + table.len() as u64 == seen.stored_bytes { Ok(()) } else { bad("there is something between the frames") }
 }

@@ -23,6 +23,7 @@ use rustix::io::Errno;
 use super::entry::{Kind, Meta};
 use super::error::{PackError, WarningKind};
 use super::exclude::Excludes;
+use super::header::PATH_MOST;
 
 /// Folders that stay open at a time.
 const OPEN_LEVELS: usize = 64;
@@ -184,6 +185,9 @@ impl Walker<'_> {
     }
 
     fn entry(&mut self, dir: &Arc<OwnedFd>, name: &[u8]) -> Result<(), PackError> {
+        if self.member.len() > PATH_MOST {
+            return Err(self.failed(Errno::NAMETOOLONG));
+        }
         let meta = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Meta::of(&stat),
             Err(Errno::NOENT) => return self.warn(WarningKind::Vanished),
