@@ -34,7 +34,8 @@ pub(super) fn assemble(
     progress: &(dyn Fn(Progress) + Sync),
     cancel: &AtomicBool,
 ) -> Result<Packed, PackError> {
-    let readers = plan.threads.max(1);
+    // More than a few only wait for the compressors, and each keeps folders open.
+    let readers = plan.threads.clamp(1, 8);
     let warnings = Mutex::new(Vec::new());
     let (orders, order_queue) = sync_channel(1);
     let (places, ready) = sync_channel(readers + 1);

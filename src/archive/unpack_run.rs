@@ -30,7 +30,8 @@ pub(super) fn with_unpacker(
     let tree = Tree::open(target.folder)?;
     let conditions = Conditions::new(tree.root());
     let shared = Shared::default();
-    let threads = target.options.threads.max(1);
+    // More than a few only wait for the file system, and each keeps folders open.
+    let threads = target.options.threads.clamp(1, 8);
     let (queue, tasks) = sync_channel(2);
     let tasks = Mutex::new(tasks);
     let outcome = thread::scope(|scope| {
@@ -130,7 +131,7 @@ impl Unpacker<'_> {
 
     fn count(&mut self, bytes: u64) {
         self.outcome.entries += 1;
-        self.outcome.bytes += bytes;
+        self.outcome.bytes = self.outcome.bytes.saturating_add(bytes);
         if self.outcome.entries.is_multiple_of(256) || bytes > SMALL {
             (self.target.progress)(Progress { entries: self.outcome.entries, bytes: self.outcome.bytes });
         }

@@ -23,6 +23,7 @@ use rustix::io::Errno;
 use super::entry::{Kind, Meta};
 use super::error::{PackError, WarningKind};
 use super::exclude::Excludes;
+use super::header::PATH_MOST;
 
 /// Folders that stay open at a time.
 const OPEN_LEVELS: usize = 64;
@@ -44,7 +45,7 @@ pub struct Root {
 pub struct WalkPlan {
     /// In any order.
     pub roots: Vec<Root>,
-    /// Patterns as in [`super::exclude`].
+    /// Patterns: without a slash they match any component, with one they are anchored at the root; a matching folder is pruned.
     pub exclude: Vec<String>,
     /// Leaves out what other file systems and bind mounts hold; the mount point itself stays, empty.
     pub one_file_system: bool,
@@ -184,6 +185,9 @@ impl Walker<'_> {
     }
 
     fn entry(&mut self, dir: &Arc<OwnedFd>, name: &[u8]) -> Result<(), PackError> {
+        if self.member.len() > PATH_MOST {
+            return Err(self.failed(Errno::NAMETOOLONG));
+        }
         let meta = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Meta::of(&stat),
             Err(Errno::NOENT) => return self.warn(WarningKind::Vanished),
@@ -422,6 +426,17 @@ mod tests {
     fn a_missing_root_is_named() {
         let error = walk(&plan("a", Path::new("/nowhere/at/all")), &mut Names::default()).unwrap_err();
         assert!(error.to_string().contains("/nowhere/at/all"));
+    }
+
+    #[test]
+    fn another_mount_stays_as_an_empty_folder() {
+        // Every system has another file system at /dev/pts.
+        let mut plan = plan("dev", Path::new("/dev"));
+        let below = |names: &Names| names.found.iter().filter(|name| name.starts_with("dev/pts/")).count();
+        assert!(below(&names(&plan)) > 0);
+        plan.one_file_system = true;
+        let names = names(&plan);
+        assert!(below(&names) == 0 && names.found.contains(&"dev/pts".to_owned()));
     }
 
     #[test]
