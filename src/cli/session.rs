@@ -19,7 +19,7 @@ use crate::model::id::{Instant, Name, Random};
 use crate::model::{Loaded, PolicySet, StoreKind, read};
 use crate::observe::{Eyes, collect};
 use crate::source::{HostSources, Sources};
-use crate::store::{Directory, StoreError, WriteStore};
+use crate::store::{Directory, ReadStore, StoreError, WriteStore};
 use crate::{graph, lint};
 
 /// Tried in this order where no `-f` is given.
@@ -143,7 +143,7 @@ impl Session {
     /// A picture of the world now.
     pub(super) fn facts(&self) -> Result<Facts, Failure> {
         let eyes = Eyes {
-            stores: self.stores(),
+            stores: self.stores().into_iter().map(|(name, store)| (name, store.map(|s| s as Arc<dyn ReadStore>))).collect(),
             sources: Arc::clone(&self.sources),
             known: self.state.stores()?,
             abandoned: self.state.abandoned()?,

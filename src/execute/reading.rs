@@ -50,7 +50,7 @@ impl Reading {
     }
 
     /// The index of its files; none for a stream.
-    pub fn index(&self) -> Option<impl crate::archive::read_at::ReadAt> {
+    pub fn index(&self) -> Option<impl crate::archive::ReadAt> {
         let index = self.owner.index.as_ref()?;
         Some(Stored(SegmentsAt::new(self.store.as_ref(), &self.folder, std::slice::from_ref(index))))
     }

@@ -9,11 +9,11 @@ use std::sync::atomic::AtomicBool;
 use super::error::{StepError, chain};
 use super::ports::Ports;
 use super::run::{Run, key_of, payload_listed};
-use crate::archive::error::ReadError;
-use crate::archive::index_read::Index;
-use crate::archive::read_at::ReadAt;
-use crate::archive::stream::verify_stream;
-use crate::archive::verify::verify;
+use crate::archive::Index;
+use crate::archive::ReadAt;
+use crate::archive::ReadError;
+use crate::archive::verify;
+use crate::archive::verify_stream;
 use crate::facts::Facts;
 use crate::model::PolicySet;
 use crate::model::id::{ArtifactId, Name, to_millis};
@@ -51,7 +51,7 @@ impl Checker {
         let key = self.0.listed(store, series, id).and_then(|a| key_of(a, generation));
         match (self.0.store(store), key) {
             (Ok(opened), Some(key)) => {
-                let threads = self.0.set.run.threads.unwrap_or_else(crate::archive::pack::default_threads);
+                let threads = self.0.set.run.threads.unwrap_or_else(crate::archive::default_threads);
                 check(opened.as_ref(), &self.0.set.instance, series, &key, level, threads, &self.0.ports.cancel)
             }
             (Err(error), _) => unrun(chain(&error)),

@@ -24,6 +24,9 @@ mod step;
 mod sweeps;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use crate::model::id::Name;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::port::{Captured, SourceError, Watch};
 use super::secret::Secret;
-use crate::archive::stream::{StreamOptions, compress};
+use crate::archive::{StreamOptions, compress};
 use crate::model::{CommandSource, Name};
 
 /// How much of a command's complaints is kept, from its end. Bytes.

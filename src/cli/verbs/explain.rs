@@ -44,7 +44,8 @@ impl Args {
         match format {
             Format::Text => screen.out(&format!("{}: {}\n\n{}\n", entry.text, entry.title, wrapped(entry.explanation))),
             Format::Json => {
-                screen.json(&json!({ "format_version": "1.0", "code": entry.text, "title": entry.title, "explanation": entry.explanation }));
+                screen
+                    .json(&json!({ "format_version": "1.0", "code": entry.text, "title": entry.title, "explanation": entry.explanation }));
             }
         }
         Ok(Exit::Good)

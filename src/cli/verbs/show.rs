@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::artifacts::rows;
-use crate::archive::error::MemberName;
-use crate::archive::index_read::Index;
+use crate::archive::Index;
+use crate::archive::MemberName;
 use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;

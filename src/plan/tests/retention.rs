@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{Datelike, Days, NaiveDate, TimeDelta, TimeZone, Utc};
 use proptest::prelude::*;
 
-use super::*;
-use crate::model::id::Capture;
+use crate::model::id::{ArtifactId, Capture, Instant, Random};
+use crate::model::{Period, Retention, Zone};
+use crate::plan::bucket::{Bucket, Unit};
+use crate::plan::retention::*;
 
 fn id(start: Instant, number: usize) -> ArtifactId {
     let mut bytes = [0_u8; 10];
