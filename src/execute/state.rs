@@ -8,6 +8,7 @@
 //! | `flights/<run>.alive` | held with `flock` for as long as that run lives |
 //! | `locks/<instance>/<series>` | held with `flock` by the run that works on the series |
 //! | `restores/<run>.json` | the journal of a restore |
+//! | `restores/<run>.alive` | held with `flock` while that restore is worked on |
 //!
 //! Losing all of it loses no backup: a store must be accepted again, and orphans are swept a day later.
 
@@ -175,7 +176,12 @@ impl LocalState {
 
     /// Takes a series for this process, or says who has it.
     pub fn hold(&self, instance: &Name, series: &Name, holder: &str) -> Result<Result<Held, String>, StateError> {
-        let path = self.root.join(format!("locks/{instance}/{series}"));
+        self.hold_file(Path::new(&format!("locks/{instance}/{series}")), holder)
+    }
+
+    /// Takes a file of the state for this process, or says who has it.
+    pub fn hold_file(&self, path: &Path, holder: &str) -> Result<Result<Held, String>, StateError> {
+        let path = self.root.join(path);
         let error = |operation| move |source, path: &Path| StateError { operation, path: path.to_owned(), source };
         make_folder(path.parent().unwrap_or(&self.root)).map_err(|e| error("make the folder of")(e, &path))?;
         let mut file = File::options()
