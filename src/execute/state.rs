@@ -56,7 +56,14 @@ pub struct LocalState {
 /// A policy's series, held by this process until dropped.
 #[derive(Debug)]
 pub struct Held {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Not left to the closing of the file: a child that another thread is just starting has a copy of it until it executes.
+        drop(self.file.unlock());
+    }
 }
 
 impl LocalState {
@@ -196,7 +203,7 @@ impl LocalState {
             Ok(()) => {
                 let note = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
                 note.map_err(|e| error("write")(e, &path))?;
-                Ok(Ok(Held { _file: file }))
+                Ok(Ok(Held { file }))
             }
             Err(fs::TryLockError::WouldBlock) => {
                 let mut other = String::new();

@@ -41,7 +41,7 @@ pub(super) fn perform(hands: &Hands<'_>) -> Result<Staged, RestoreError> {
         let held = hands.ports.state.hold(&plan.instance, &plan.choice.series, &holder)?;
         let _series = held.map_err(|holder| RestoreError::Locked { holder })?;
         // Nothing is fed while a copy is only being tried: what a command took cannot be taken back.
-        let checked = hands.from_a_good_copy(
+        let checked = hands.read_a_good_copy(
             |opened, watch| opened.verify_stream(watch).map(|bytes| Outcome { entries: 1, bytes, ..Outcome::default() }),
             || Ok(()),
         )?;

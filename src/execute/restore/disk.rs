@@ -86,10 +86,25 @@ pub(super) fn free(folder: &Path) -> Result<u64, RestoreError> {
     Ok(seen.f_bavail.saturating_mul(seen.f_frsize))
 }
 
-/// Every mount point that this process sees.
+/// How often the list of mounts is read until it is twice the same.
+const TRIES: usize = 100;
+
+/// Every mount point that this process sees. The kernel hands the list out in pieces, and while another process mounts something a
+/// piece may be skipped: so it counts only if it was the same twice.
 pub(super) fn mounts() -> Result<Vec<PathBuf>, RestoreError> {
     let path = Path::new("/proc/self/mountinfo");
-    let text = fs::read(path).map_err(RestoreError::io("read", path))?;
+    let read = || fs::read(path).map_err(RestoreError::io("read", path));
+    let mut text = read()?;
+    for tries in 0.. {
+        let again = read()?;
+        if again == text {
+            break;
+        }
+        if tries == TRIES {
+            return Err(RestoreError::Changed("file systems are being mounted all the time; try again when that is over".to_owned()));
+        }
+        text = again;
+    }
     let fields = text.split(|&b| b == b'\n').filter_map(|line| line.split(|&b| b == b' ').nth(4));
     Ok(fields.map(|field| PathBuf::from(std::ffi::OsString::from_vec(unescaped(field)))).collect())
 }
@@ -100,15 +115,12 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut rest = field;
     while let Some((&first, after)) = rest.split_first() {
         let digits = after.get(..3).filter(|d| first == b'\\' && d.iter().all(|b| (b'0'..=b'7').contains(b)));
-        match digits {
-            Some(digits) => {
-                out.push(digits.iter().fold(0_u8, |sum, b| sum.wrapping_mul(8).wrapping_add(b - b'0')));
-                rest = &after[3..];
-            }
-            None => {
-                out.push(first);
-                rest = after;
-            }
+        if let Some(digits) = digits {
+            out.push(digits.iter().fold(0_u8, |sum, b| sum.wrapping_mul(8).wrapping_add(b - b'0')));
+            rest = &after[3..];
+        } else {
+            out.push(first);
+            rest = after;
         }
     }
     out

@@ -30,7 +30,7 @@ pub(super) fn perform(hands: &Hands<'_>, path: &Path, staging: &Path, exists: bo
     let mut journal = Journal::new(plan.run, &plan.instance, &plan.choice, ports.now());
     journal.aside = true;
     journal.spots.push(Spot { target: path.to_owned(), staged: staging.to_owned(), mount: false });
-    journal.folders.push(RawPath(staging.to_owned()));
+    journal.stage_in(staging)?;
     journal.made = disk::missing_parents(path)?.into_iter().map(RawPath).collect();
     journal.write(ports)?;
     let result =
@@ -42,7 +42,7 @@ pub(super) fn perform(hands: &Hands<'_>, path: &Path, staging: &Path, exists: bo
             Ok(staged)
         }
         Err(error) => {
-            super::settle::forget(ports, &journal)?;
+            super::place::clean(hands, &journal);
             Err(error)
         }
     }
@@ -54,7 +54,7 @@ fn stage(hands: &Hands<'_>, journal: &Journal, path: &Path, staging: &Path, exis
     disk::make_private(staging)?;
     hands.fault.step()?;
     let again = || disk::discard(staging).and_then(|()| disk::make_private(staging));
-    let staged = hands.from_a_good_copy(|opened, watch| write(hands, opened, watch, staging), again)?;
+    let staged = hands.read_a_good_copy(|opened, watch| write(hands, opened, watch, staging), again)?;
     disk::sync_file_system(staging)?;
     hands.fault.step()?;
     hands.stop_if_cancelled()?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::{FileId, Looks, raw};
+use super::disk::{self, FileId, Looks, raw};
 use super::error::RestoreError;
 use crate::execute::ports::Ports;
 use crate::execute::state::{Held, StateError};
@@ -91,6 +91,8 @@ pub(super) struct Journal {
     pub(super) spots: Vec<Spot>,
     /// Where things are staged, and what is replaced is kept.
     pub(super) folders: Vec<RawPath>,
+    /// The mount points that these folders are on: without them nothing can be said.
+    pub(super) mounts: Vec<RawPath>,
     /// Folders that were made on the way to targets, outermost first.
     pub(super) made: Vec<RawPath>,
     pub(super) moves: Vec<Move>,
@@ -112,9 +114,30 @@ impl Journal {
             aside: false,
             spots: Vec::new(),
             folders: Vec::new(),
+            mounts: Vec::new(),
             made: Vec::new(),
             moves: Vec::new(),
             dressings: Vec::new(),
+        }
+    }
+
+    /// Adds a folder in which things are staged.
+    pub(super) fn stage_in(&mut self, folder: &Path) -> Result<(), RestoreError> {
+        if !self.folders.iter().any(|known| known.0 == folder) {
+            self.folders.push(RawPath(folder.to_owned()));
+            self.mounts.push(RawPath(disk::mount_of(folder, &disk::mounts()?)));
+        }
+        Ok(())
+    }
+
+    /// Refuses to look at what is not mounted: what is missing there is not gone.
+    pub(super) fn check_mounted(&self) -> Result<(), RestoreError> {
+        let mounts = disk::mounts()?;
+        match self.mounts.iter().find(|RawPath(mount)| !mounts.contains(mount)) {
+            Some(RawPath(mount)) => {
+                Err(RestoreError::refused(format!("restore {}: `{}` is not mounted", self.run, mount.display()), "mount it"))
+            }
+            None => Ok(()),
         }
     }
 

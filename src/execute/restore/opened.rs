@@ -159,7 +159,9 @@ impl<'a> Opened<'a> {
             ReadError::Write { path, source } if is_full(&source) => {
                 RestoreError::Full { path: folder.to_owned(), member: path.to_string() }
             }
-            ReadError::Io(source) if source.get_ref().is_some_and(|inner| inner.is::<SegmentError>()) => SegmentError::of(source).into(),
+            ReadError::Io(source) if source.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<SegmentError>) => {
+                SegmentError::of(source).into()
+            }
             source => RestoreError::Payload { object: format!("{}: `{}`", self.store.place(), self.folder), source },
         }
     }

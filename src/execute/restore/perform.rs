@@ -109,7 +109,7 @@ impl Hands<'_> {
     }
 
     /// Reads the first copy that is not damaged; `again` empties the staging folders before the next one is tried.
-    pub(super) fn from_a_good_copy(
+    pub(super) fn read_a_good_copy(
         &self,
         read: impl Fn(&Opened<'_>, &Watch<'_>) -> Result<Outcome, RestoreError>,
         again: impl Fn() -> Result<(), RestoreError>,
@@ -119,7 +119,7 @@ impl Hands<'_> {
             let Some(copy) = copies.next() else {
                 return Err(RestoreError::NotWhole { id: self.plan.choice.id, stores: Vec::new() });
             };
-            match self.from_copy(copy, &read) {
+            match self.read_copy(copy, &read) {
                 Err(error) if error.is_damage() && copies.peek().is_some() => {
                     self.warn(format!("{}; the next copy is read", crate::execute::error::chain(&error)));
                     again()?;
@@ -140,7 +140,7 @@ impl Hands<'_> {
         }
     }
 
-    fn from_copy(
+    fn read_copy(
         &self,
         copy: &StoredCopy,
         read: &impl Fn(&Opened<'_>, &Watch<'_>) -> Result<Outcome, RestoreError>,

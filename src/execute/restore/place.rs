@@ -47,7 +47,7 @@ pub(super) fn perform(hands: &Hands<'_>, roots: &[PlannedRoot]) -> Result<Staged
         Ok(staged) => staged,
         Err(error) if error.is_kill() => return Err(error),
         Err(error) => {
-            forget(ports, &journal)?;
+            clean(hands, &journal);
             return Err(error);
         }
     };
@@ -95,11 +95,16 @@ fn journal_of(plan: &RestorePlan, roots: &[PlannedRoot], ports: &Ports) -> Resul
                 journal.made.push(RawPath(folder));
             }
         }
-        if !journal.folders.iter().any(|folder| folder.0 == root.staging) {
-            journal.folders.push(RawPath(root.staging.clone()));
-        }
+        journal.stage_in(&root.staging)?;
     }
     Ok(journal)
+}
+
+/// Removes what was staged. What cannot be removed keeps its journal, so that the next recovery tries again.
+pub(super) fn clean(hands: &Hands<'_>, journal: &Journal) {
+    if let Err(error) = forget(hands.ports, journal) {
+        hands.warn(format!("what was staged stays until it is recovered: {}", crate::execute::error::chain(&error)));
+    }
 }
 
 /// Makes the folders on the way to the targets, as anybody would make them.
@@ -117,7 +122,7 @@ fn stage(hands: &Hands<'_>, journal: &Journal, roots: &[PlannedRoot]) -> Result<
     make()?;
     hands.fault.step()?;
     let again = || swap::folders(journal).try_for_each(disk::discard).and_then(|()| make());
-    let staged = hands.from_a_good_copy(|opened, watch| unpack(hands, opened, watch, roots), again)?;
+    let staged = hands.read_a_good_copy(|opened, watch| unpack(hands, opened, watch, roots), again)?;
     swap::folders(journal).try_for_each(disk::sync_file_system)?;
     hands.fault.step()?;
     for spot in &journal.spots {
@@ -174,7 +179,7 @@ fn put_in_place(hands: &Hands<'_>, journal: &mut Journal) -> Result<(), RestoreE
             journal.enter(Phase::Undoing, ports)?;
             hands.fault.step()?;
             swap::back(journal, hands.fault)?;
-            forget(ports, journal)?;
+            clean(hands, journal);
             Err(error)
         }
     }

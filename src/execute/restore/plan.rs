@@ -112,6 +112,8 @@ pub struct PlannedRoot {
     pub exists: bool,
     /// How it gets there.
     pub how: How,
+    /// Bytes that are written there.
+    pub bytes: u64,
     /// The folder, on the same file system, in which it is staged and the old state is kept.
     #[serde(with = "raw")]
     pub staging: PathBuf,
@@ -243,7 +245,7 @@ fn first_readable<'a>(ports: &'a Ports, choice: &Choice) -> Result<Opened<'a>, R
 }
 
 /// Bytes and entries that are written. Those of a whole tree are the tar stream's: data without holes, and a header for each member.
-fn size(opened: &Opened<'_>, selected: Option<&Path>) -> Result<(u64, Option<u64>), RestoreError> {
+pub(super) fn size(opened: &Opened<'_>, selected: Option<&Path>) -> Result<(u64, Option<u64>), RestoreError> {
     use std::os::unix::ffi::OsStrExt;
     let counts = opened.owner.counts;
     opened.with_index(|index| match (index, selected) {
@@ -263,20 +265,19 @@ fn size(opened: &Opened<'_>, selected: Option<&Path>) -> Result<(u64, Option<u64
 
 /// What each file system has to take.
 pub(super) fn space(plan: &RestorePlan) -> Result<Vec<Space>, RestoreError> {
-    let mut space: Vec<Space> = Vec::new();
-    let folders: Vec<PathBuf> = match &plan.target {
-        Planned::Folder { staging, .. } => vec![disk::nearest_there(staging)],
+    let folders: Vec<(PathBuf, u64)> = match &plan.target {
+        Planned::Folder { staging, .. } => vec![(disk::nearest_there(staging), plan.bytes)],
         Planned::Command { .. } => Vec::new(),
-        // Every root may be the one that holds nearly all of it: only the index knows, and only a part of the roots is elsewhere.
-        Planned::InPlace { roots } => roots.iter().map(|root| disk::nearest_there(&root.staging)).collect(),
+        Planned::InPlace { roots } => roots.iter().map(|root| (disk::nearest_there(&root.staging), root.bytes)).collect(),
     };
     let mounts = disk::mounts()?;
-    for folder in folders {
+    let mut space: Vec<Space> = Vec::new();
+    for (folder, bytes) in folders {
         let mount = disk::mount_of(&folder, &mounts);
-        if space.iter().any(|known| disk::mount_of(&known.path, &mounts) == mount) {
-            continue;
+        match space.iter_mut().find(|known| disk::mount_of(&known.path, &mounts) == mount) {
+            Some(known) => known.needed = known.needed.saturating_add(bytes),
+            None => space.push(Space { free: disk::free(&folder)?, needed: bytes, path: folder }),
         }
-        space.push(Space { free: disk::free(&folder)?, needed: plan.bytes, path: folder });
     }
     Ok(space)
 }

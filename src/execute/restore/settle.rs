@@ -132,7 +132,7 @@ fn decided(ports: &Ports, run: &str) -> Result<(Journal, crate::execute::state::
     let Some(_) = journal::read(ports, id.as_str())? else { return Err(waiting()?) };
     let held = hold(ports, id.as_str())?.map_err(|holder| RestoreError::Locked { holder })?;
     match journal::read(ports, id.as_str())? {
-        Some(journal) if journal.phase == Phase::Swapped => Ok((journal, held)),
+        Some(journal) if journal.phase == Phase::Swapped => journal.check_mounted().map(|()| (journal, held)),
         Some(_) => Err(RestoreError::refused(format!("restore {id} was interrupted"), "let `recover` finish or undo it first")),
         None => Err(waiting()?),
     }
@@ -165,6 +165,7 @@ pub(super) fn recover_until(ports: &Ports, fault: &Fault) -> Result<Vec<Recovere
 }
 
 fn one(mut journal: Journal, ports: &Ports, fault: &Fault) -> Result<Option<What>, RestoreError> {
+    journal.check_mounted()?;
     fault.step()?;
     match journal.phase {
         Phase::Swapped => Ok(None),

@@ -13,7 +13,7 @@ use super::choice::Choice;
 use super::disk;
 use super::error::RestoreError;
 use super::opened::Opened;
-use super::plan::{How, MemberPath, Planned, PlannedRoot, restore_command};
+use super::plan::{How, MemberPath, Planned, PlannedRoot, restore_command, size};
 use crate::archive::entry::Kind;
 use crate::execute::ports::Ports;
 use crate::model::id::Random;
@@ -183,7 +183,7 @@ pub(super) fn roots(
         if !mount && let Some(other) = roots.iter().find(|r| r.how != How::Children && disk::mount_of(&r.staging, &mounts) == on) {
             staging.clone_from(&other.staging);
         }
-        roots.push(PlannedRoot { member: MemberPath(member), path, exists, how, staging });
+        roots.push(PlannedRoot { bytes: size(opened, Some(&member))?.0, member: MemberPath(member), path, exists, how, staging });
     }
     if roots.is_empty() {
         return Err(RestoreError::refused(format!("artifact `{}` does not say where it was", choice.id), ASIDE));
