@@ -6,6 +6,7 @@
 //! | `schedule` | steps as their order allows, a bounded number at a time |
 //! | `init`, `capture`, `copy`, `remove`, `manifest` | one kind of step each |
 //! | `verify` | the checks of an artifact, down to its structure |
+//! | `restore` | the way back: to a folder, or in place with the old state kept |
 //! | `state` | what this host remembers between runs |
 //! | `ports` | what all of it acts on |
 
@@ -20,6 +21,7 @@ mod outcome;
 mod ports;
 mod reading;
 mod remove;
+pub mod restore;
 mod run;
 mod schedule;
 mod state;

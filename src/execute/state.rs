@@ -8,6 +8,7 @@
 //! | `flights/<run>.alive` | held with `flock` for as long as that run lives |
 //! | `locks/<instance>/<series>` | held with `flock` by the run that works on the series |
 //! | `restores/<run>.json` | the journal of a restore |
+//! | `restores/<run>.alive` | held with `flock` while that restore is worked on |
 //!
 //! Losing all of it loses no backup: a store must be accepted again, and orphans are swept a day later.
 
@@ -55,7 +56,14 @@ pub struct LocalState {
 /// A policy's series, held by this process until dropped.
 #[derive(Debug)]
 pub struct Held {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Not left to the closing of the file: a child that another thread is just starting has a copy of it until it executes.
+        drop(self.file.unlock());
+    }
 }
 
 impl LocalState {
@@ -180,7 +188,12 @@ impl LocalState {
 
     /// Takes a series for this process, or says who has it.
     pub fn hold(&self, instance: &Name, series: &Name, holder: &str) -> Result<Result<Held, String>, StateError> {
-        let path = self.root.join(format!("locks/{instance}/{series}"));
+        self.hold_file(Path::new(&format!("locks/{instance}/{series}")), holder)
+    }
+
+    /// Takes a file of the state for this process, or says who has it.
+    pub fn hold_file(&self, path: &Path, holder: &str) -> Result<Result<Held, String>, StateError> {
+        let path = self.root.join(path);
         let error = |operation| move |source, path: &Path| StateError { operation, path: path.to_owned(), source };
         make_folder(path.parent().unwrap_or(&self.root)).map_err(|e| error("make the folder of")(e, &path))?;
         let mut file = File::options()
@@ -195,7 +208,7 @@ impl LocalState {
             Ok(()) => {
                 let note = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
                 note.map_err(|e| error("write")(e, &path))?;
-                Ok(Ok(Held { _file: file }))
+                Ok(Ok(Held { file }))
             }
             Err(fs::TryLockError::WouldBlock) => {
                 let mut other = String::new();

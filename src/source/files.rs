@@ -37,9 +37,13 @@ pub fn roots(name: &Name, source: &FilesSource) -> Result<Vec<Root>, String> {
     Ok(by_label.into_iter().map(|(label, path)| Root { label, path }).collect())
 }
 
-/// What is read, as the archive layer takes it.
+/// Folders in which a restore stages, and keeps the old state until it is committed.
+const OF_A_RESTORE: &str = ".lucid-restore-*";
+
+/// What is read, as the archive layer takes it. What a restore keeps beside a source is not part of it.
 pub(super) fn walk_plan(name: &Name, source: &FilesSource) -> Result<WalkPlan, String> {
-    Ok(WalkPlan { roots: roots(name, source)?, exclude: source.exclude.clone(), one_file_system: source.one_file_system })
+    let exclude = source.exclude.iter().cloned().chain([OF_A_RESTORE.to_owned()]).collect();
+    Ok(WalkPlan { roots: roots(name, source)?, exclude, one_file_system: source.one_file_system })
 }
 
 /// Whether a source can be captured.
