@@ -8,17 +8,17 @@ use serde::Deserialize;
 
 use crate::cli::Global;
 use crate::cli::ask::confirmed;
-use crate::cli::bars::Bars;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::run::{Live, runtime};
 use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
 use crate::cli::signals::Signals;
-use crate::execute::{self, Ending, Event, Observe, Order, Outcome, Report};
+use crate::execute::{self, Ending, Event, Observe, Order, Outcome};
 use crate::model::id::Name;
 use crate::plan::{Plan, Request, Step, decide};
-use crate::report::{event_text, outcome_text};
+use crate::report::outcome_text;
 
 /// Do what the plan says.
 #[derive(Debug, clap::Args)]
@@ -98,26 +98,13 @@ fn perform(
         // A host that refuses to be nicer backs up all the same.
         let _ = rustix::process::nice(nice);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|e| Failure::unexpected(format!("no threads can be started: {e}")))?;
+    let runtime = runtime()?;
     let screen = *screen;
-    let bars = Arc::new(Bars::new(screen.bars && format == Format::Text));
-    let report: Report = {
-        let bars = Arc::clone(&bars);
-        Arc::new(move |event: Event| match format {
-            Format::Json => match serde_json::to_string(&event) {
-                Ok(line) => screen.out(&format!("{line}\n")),
-                Err(error) => screen.say(&format!("error: an event is no JSON: {error}")),
-            },
-            Format::Text => {
-                let line = event_text(&event).filter(|_| !screen.quiet || loud(&event));
-                bars.show(&event, line.map(|l| move || screen.say(&l)));
-            }
-        })
-    };
-    let announced = Arc::clone(&report);
+    let live = Live::new(screen, format);
+    let report = live.report();
+    let watching = live.clone();
     let (outcome, signals) = runtime.block_on(async move {
-        let signals = Signals::watch(move |signal| announced(Event::Interrupted { signal: signal.to_owned() }))?;
+        let signals = watching.watch()?;
         let ports = session.ports(Arc::clone(&report), Arc::clone(&signals.cancel));
         let order = Order { set: Arc::clone(&session.set), plan, request, approved };
         let session = Arc::new(session);
@@ -136,21 +123,12 @@ fn perform(
         }
         Ok::<_, Failure>((outcome, signals))
     })?;
-    bars.finish();
+    live.finish();
     let exit = exit_of(&outcome, &signals);
     if format == Format::Text && (!screen.quiet || exit != Exit::Good) {
         screen.say(&outcome_text(&outcome));
     }
     Ok(exit)
-}
-
-/// What `--quiet` does not silence.
-fn loud(event: &Event) -> bool {
-    match event {
-        Event::StepEnded(outcome) => matches!(outcome.result, execute::StepResult::Failed { .. }),
-        Event::PolicyLocked { .. } | Event::Interrupted { .. } => true,
-        _ => false,
-    }
 }
 
 fn exit_of(outcome: &Outcome, signals: &Signals) -> Exit {

@@ -1,6 +1,8 @@
 //! The verb on the command line.
 
-use super::{apply, claim, completions, explain, graph, hold, init, list, plan, schema, show, status, store, validate, verify};
+use super::{
+    apply, claim, completions, explain, graph, hold, init, list, plan, recover, restore, schema, show, status, store, validate, verify,
+};
 use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -17,6 +19,8 @@ pub enum Command {
     Plan(plan::Args),
     /// Do what the plan says
     Apply(apply::Args),
+    /// Finish or undo what a killed run left behind
+    Recover(recover::Args),
     /// Say where every policy stands, and whether it is late
     Status(status::Args),
     /// List artifacts, and why each is kept
@@ -25,6 +29,8 @@ pub enum Command {
     Show(show::Args),
     /// Check artifacts: presence, stored bytes, structure
     Verify(verify::Args),
+    /// Put an artifact back, aside or in place
+    Restore(restore::Args),
     /// Pin an artifact, so that retention leaves it
     Hold(hold::HoldArgs),
     /// Take a pin away
@@ -50,6 +56,8 @@ impl Command {
             Self::Validate(args) => args.run(global, screen),
             Self::Plan(args) => args.run(global, screen),
             Self::Apply(args) => args.run(global, screen),
+            Self::Recover(args) => args.run(global, screen),
+            Self::Restore(args) => args.run(global, screen),
             Self::Status(args) => args.run(global, screen),
             Self::List(args) => args.run(global, screen),
             Self::Show(args) => args.run(global, screen),

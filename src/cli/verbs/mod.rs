@@ -11,6 +11,8 @@ mod hold;
 mod init;
 mod list;
 mod plan;
+mod recover;
+mod restore;
 mod schema;
 mod show;
 mod status;

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::run::runtime;
 use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
@@ -49,8 +50,7 @@ impl Args {
         let facts = session.facts()?;
         let targets = self.targets(&session, &facts)?;
         let unseen: Vec<Name> = facts.stores.iter().filter(|(_, s)| matches!(s, StoreFacts::Unusable(_))).map(|(n, _)| n.clone()).collect();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|e| Failure::unexpected(format!("no threads can be started: {e}")))?;
+        let runtime = runtime()?;
         let said = *screen;
         let signals =
             runtime.block_on(async { Signals::watch(move |signal| said.say(&format!("{signal}: ending after this artifact"))) })?;

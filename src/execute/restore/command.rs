@@ -7,7 +7,7 @@ use super::error::RestoreError;
 use super::opened::{Opened, Watch};
 use super::perform::{Hands, Staged, done};
 use super::plan::restore_command;
-use crate::archive::unpack::Outcome;
+use crate::archive::Outcome;
 use crate::source::SourceError;
 
 /// Standard input that ends well only if the payload did: a command must not take a cut stream for a whole one.

@@ -36,6 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "execute::Outcome",
             "execute::StepOutcome",
             "execute::StepResult",
+            "execute::restore",
             "store::record",
         ],
     ),

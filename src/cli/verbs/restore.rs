@@ -1,0 +1,118 @@
+//! `restore`: an artifact back, aside or in place; and what becomes of the old state.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cli::Global;
+use crate::cli::ask::confirmed;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::run::{Live, runtime};
+use crate::cli::screen::{Format, Screen};
+use crate::cli::select;
+use crate::cli::session::{Access, Session};
+use crate::execute::restore::{Ask, RestoreError, To, Which, commit, perform, plan, rollback};
+use crate::report::{restore_text, restored_text};
+
+/// Put an artifact back, aside or in place.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Without --to it goes back to where it came from: staged beside it, checked, exchanged, and the old state kept.\n\nExamples:\n    lucid-policy restore config --to /tmp/look --yes\n    lucid-policy restore config --at \"2026-11-22 18:00\"\n    lucid-policy restore config --path etc/nginx/nginx.conf --to /tmp/look --yes\n    lucid-policy restore --commit mfrggzdfmztwq2lk\n    lucid-policy restore --rollback mfrggzdfmztwq2lk"
+)]
+pub struct Args {
+    /// The policy whose artifact is restored
+    #[arg(required_unless_present_any = ["commit", "rollback"])]
+    policy: Option<String>,
+    /// This artifact: its id, or an unambiguous beginning of it [default: the newest]
+    #[arg(long, value_name = "ID", conflicts_with = "at")]
+    id: Option<String>,
+    /// The newest artifact at or before this time
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Into this folder, which must be empty or absent
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// Only this path and what is below it: as `show --files` lists it, or as it is on the disk
+    #[arg(long, value_name = "PATH")]
+    path: Option<PathBuf>,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Keep what that restore put in place, and remove the old state
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["policy", "id", "at", "to", "path", "rollback"])]
+    commit: Option<String>,
+    /// Put back the old state that that restore kept, and remove what it restored
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["policy", "id", "at", "to", "path"])]
+    rollback: Option<String>,
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        let exit = if error.is_damage() {
+            Exit::Damaged
+        } else if matches!(error, RestoreError::Locked { .. }) {
+            Exit::Locked
+        } else if error.is_refusal() {
+            Exit::Refused
+        } else {
+            Exit::StepFailed
+        };
+        Self::new(exit, crate::execute::chain(&error), error.help().unwrap_or_default())
+    }
+}
+
+impl Args {
+    pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+        let format = global.format()?;
+        let session = Session::open(global, screen, Access::Read)?;
+        if let Some(run) = self.commit.as_ref().or(self.rollback.as_ref()) {
+            return self.settle(&session, screen, run);
+        }
+        let which = match (&self.id, &self.at) {
+            (Some(id), _) => Which::Id(id.clone()),
+            (None, Some(at)) => Which::At(select::time(at, session.set.zone)?),
+            (None, None) => Which::Newest,
+        };
+        let to = self.to.clone().map_or(To::InPlace, To::Folder);
+        let base = std::env::current_dir().map_err(|e| Failure::unexpected(format!("the working folder cannot be found: {e}")))?;
+        let ask = Ask { which, to, path: self.path.clone(), base };
+        let policy = self.policy.as_deref().unwrap_or_default();
+        let policy = policy.strip_prefix("policy.").unwrap_or(policy);
+        let runtime = runtime()?;
+        let live = Live::new(*screen, format);
+        let signals = runtime.block_on(async { live.watch() })?;
+        let ports = session.ports(live.report(), Arc::clone(&signals.cancel));
+        let plan = plan(&session.set, &session.facts()?, &ports, policy, &ask)?;
+        if format == Format::Text && (!screen.quiet || screen.interactive) {
+            screen.out(&restore_text(&plan));
+        }
+        if !self.yes && !(screen.interactive && confirmed(screen, "\nRestore this?")) {
+            let help = if screen.interactive { "nothing was changed" } else { "run it again with --yes; nothing was changed" };
+            return Err(Failure::new(Exit::Refused, "the restore was not confirmed", help));
+        }
+        let restored = perform(&session.set, &ports, &plan);
+        live.finish();
+        let restored = match restored {
+            Ok(restored) => restored,
+            Err(RestoreError::Interrupted) => return Ok(signals.exit().unwrap_or(Exit::Interrupted)),
+            Err(error) => return Err(error.into()),
+        };
+        match format {
+            Format::Json => screen.json(&serde_json::json!({ "format_version": "1.0", "plan": plan, "restored": restored })),
+            Format::Text => screen.note(&restored_text(&restored, &plan)),
+        }
+        Ok(Exit::Good)
+    }
+
+    fn settle(&self, session: &Session, screen: &Screen, run: &str) -> Result<Exit, Failure> {
+        let ports = session.ports(Arc::new(|_| ()), Arc::default());
+        if self.commit.is_some() {
+            commit(&ports, run)?;
+            screen.note(&format!("committed: what restore {run} put in place stays, the old state is removed"));
+        } else {
+            rollback(&ports, run)?;
+            screen.note(&format!("rolled back: the old state stands again, what restore {run} put in place is removed"));
+        }
+        Ok(Exit::Good)
+    }
+}
