@@ -86,7 +86,7 @@ impl Args {
         if format == Format::Text && (!screen.quiet || screen.interactive) {
             screen.out(&restore_text(&plan));
         }
-        if !self.yes && !(screen.interactive && confirmed(screen, "\nRestore this?")) {
+        if !(self.yes || screen.interactive && confirmed(screen, "\nRestore this?")) {
             let help = if screen.interactive { "nothing was changed" } else { "run it again with --yes; nothing was changed" };
             return Err(Failure::new(Exit::Refused, "the restore was not confirmed", help));
         }
