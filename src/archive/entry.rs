@@ -69,7 +69,7 @@ pub struct Time {
 
 /// What `lstat` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Meta {
+pub(super) struct Meta {
     /// `None`: a socket, or of no known type.
     pub kind: Option<Kind>,
     /// Permissions, set-id and sticky bits.

@@ -19,9 +19,9 @@ use super::error::PackError;
 use super::seek_table::{FrameSize, SeekTable};
 
 /// Bytes of the stream in one frame.
-pub(super) const FRAME_BYTES: usize = 8 << 20;
+pub const FRAME_BYTES: usize = 8 << 20;
 /// The level that plans use unless they say otherwise.
-pub(super) const DEFAULT_LEVEL: i32 = 3;
+pub const DEFAULT_LEVEL: i32 = 3;
 
 /// How frames are made.
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,9 @@ pub(super) const BLOCK: usize = 512;
 /// An archive ends with two empty blocks.
 pub(super) const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
+/// Longest name of a member. Deeper trees exist, but a reader that took any depth could be kept busy for ever.
+pub(super) const PATH_MOST: usize = 32 * 1024;
+
 /// What a header is made of.
 pub(super) struct HeaderParts<'a> {
     pub path: &'a [u8],

@@ -73,10 +73,10 @@ impl<'a> Index<'a> {
         Ok(entries.next().transpose()?.filter(|entry| entry.path == path))
     }
 
-    /// The entry of `path` and everything below it, in order.
+    /// The entry of `path` and everything below it, in order; of an empty path: all of them.
     pub fn range(&self, path: &[u8]) -> impl Iterator<Item = Result<IndexEntry, ReadError>> + use<'_, 'a> {
         let path = path.strip_suffix(b"/").unwrap_or(path).to_vec();
-        let below = [path.as_slice(), b"/"].concat();
+        let below = if path.is_empty() { Vec::new() } else { [path.as_slice(), b"/"].concat() };
         let first = self.lookup(&path).transpose();
         let rest = self.from(&below).take_while(move |entry| entry.as_ref().map_or(true, |entry| entry.path.starts_with(&below)));
         first.into_iter().chain(rest)
@@ -91,6 +91,15 @@ impl<'a> Index<'a> {
     fn from(&self, path: &[u8]) -> Entries<'_> {
         let next = self.frames.partition_point(|frame| frame.first.as_slice() <= path).saturating_sub(1);
         Entries { next, from: Some(path.to_vec()), ..self.iter() }
+    }
+}
+
+impl<'a> IntoIterator for &'a Index<'_> {
+    type Item = Result<IndexEntry, ReadError>;
+    type IntoIter = Entries<'a>;
+
+    fn into_iter(self) -> Entries<'a> {
+        self.iter()
     }
 }
 
@@ -216,6 +225,7 @@ mod tests {
         assert!(index.lookup(b"a").unwrap().is_none() && index.lookup(b"z").unwrap().is_none());
         assert_eq!(index.range(b"t/folder-017").count(), 1000);
         assert_eq!(index.range(b"t/folder-01").count(), 0);
+        assert_eq!(index.range(b"").count(), 60_000);
     }
 
     #[test]

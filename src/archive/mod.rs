@@ -1,34 +1,70 @@
 //! Trees and streams as archives, and back.
+//!
+//! A tree becomes two things: the **payload**, a PAX tar in independent zstd frames with the standard seek table, which
+//! `zstd -d | tar x` reads without this program; and the **index**, which says of every member what it is, its digest and its place, so
+//! that a listing needs no payload and one path costs a few range reads. A command's output becomes a payload without a tar inside.
+//!
+//! ```text
+//! walk -> pack -> frames_out -> payload          payload -> frames_in -> tar_read -> unpack
+//!            `--> index_write -> index             index -> index_read --^      `--> verify
+//! ```
+//!
+//! - [`fingerprint()`] looks at a tree without reading files: it decides whether anything changed.
+//! - [`pack()`] writes both, [`verify()`] and [`verify_path()`] hold them against each other, [`unpack()`] and [`unpack_path()`] restore.
+//! - [`compress()`], [`decompress()`] and [`verify_stream()`] do the same for a plain stream; [`pack_texts()`] for a few named bytes.
+//!
+//! Everything here is blocking code on plain threads with bounded channels. Memory depends on the number of threads, not on the tree.
+//! The layer knows no other layer: encryption, checksums of stored bytes and uploads are writers and readers that the caller puts
+//! around. What is on disk is described byte by byte in [`mod@index`] and [`seek_table`], and stored examples are read by tests.
+//!
+//! Hostile input is expected: a restored archive may have been made by anybody. Nothing is allocated on a header's word, nothing
+//! is written outside of the target or through a link, and what is refused is refused before it is written.
+
 mod acl;
-pub mod entry;
-pub mod error;
+mod entry;
+mod error;
 mod exclude;
-pub mod fingerprint;
+mod fingerprint;
 mod frames_in;
 mod frames_out;
 mod header;
 pub mod index;
-pub mod index_read;
+mod index_read;
 mod index_write;
-pub mod pack;
+mod pack;
 mod pack_read;
 mod pack_walk;
 mod pack_write;
-pub mod read_at;
+mod read_at;
 pub mod seek_table;
 mod sparse;
-pub mod stream;
+mod stream;
 mod tar_pax;
 mod tar_read;
-pub mod texts;
-pub mod unpack;
+mod texts;
+mod unpack;
 mod unpack_file;
 mod unpack_meta;
 mod unpack_run;
 mod unpack_tree;
-pub mod verify;
-pub mod walk;
+mod verify;
+mod walk;
 mod xattr;
+
+pub use entry::{Kind, SparseMap, Time};
+pub use error::{Damage, MemberName, PackError, ReadError, Refusal, Warning, WarningKind};
+pub use fingerprint::{Fingerprint, fingerprint};
+pub use frames_out::{DEFAULT_LEVEL, FRAME_BYTES};
+pub use index::{IndexEntry, Totals};
+pub use index_read::{Entries, Index, is_index};
+pub use pack::{PackPlan, Packed, Progress, default_threads, pack};
+pub use read_at::ReadAt;
+pub use seek_table::{FrameSize, SeekTable};
+pub use stream::{StreamOptions, Streamed, compress, decompress, verify_stream};
+pub use texts::{Text, pack_texts, unpack_texts};
+pub use unpack::{Outcome, Symlinks, Target, UnpackOptions, unpack, unpack_path};
+pub use verify::{Verified, verify, verify_path};
+pub use walk::{Root, WalkPlan};
 
 #[cfg(test)]
 mod tests;

@@ -9,8 +9,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, fstat, openat, readlinkat};
-use rustix::io::Errno;
+use rustix::io::{Errno, pread};
 
 use super::entry::{Kind, Meta};
 use super::error::{PackError, Warning, WarningKind};
@@ -89,12 +90,12 @@ impl<'a> Reader<'a> {
             Ok((entry, changed)) => Ok(Ready::Whole { entry: Box::new(entry), length: out.len() - start, changed }),
             Err(trouble) => {
                 out.truncate(start);
-                self.left(&task, trouble)
+                Self::left(&task, trouble)
             }
         }
     }
 
-    pub(super) fn left(&self, task: &Task, trouble: Trouble) -> Result<Ready, PackError> {
+    pub(super) fn left(task: &Task, trouble: Trouble) -> Result<Ready, PackError> {
         match trouble {
             Trouble::Gone(kind) => Ok(Ready::Left { warning: Warning { path: task.member.as_slice().into(), kind }, inode: task.inode() }),
             Trouble::Failed(error) => Err(error),
@@ -151,8 +152,8 @@ impl<'a> Reader<'a> {
             encode(&parts, out);
             let at = out.len();
             let size = usize::try_from(meta.size).unwrap_or(usize::MAX);
+            let got = append(&file, size, out).map_err(|errno| Trouble::Failed(self.failed(&task.member, errno)))?;
             out.resize(at + size, 0);
-            let got = read_up_to(&file, 0, &mut out[at..]).map_err(|e| Trouble::Failed(self.failed(&task.member, e)))?;
             let after = self.look(task, &file)?;
             let same = got == size && meta.same_content(&after);
             // More than a small file by now: its first bytes, as they were announced.
@@ -215,6 +216,21 @@ pub(super) fn entry(member: &[u8], kind: Kind, meta: &Meta) -> IndexEntry {
         link: Vec::new(),
         origin: Vec::new(),
     }
+}
+
+/// Appends up to `size` bytes from the file's start without clearing their place first; a file that grew may give more.
+fn append(file: &File, size: usize, out: &mut Vec<u8>) -> Result<usize, Errno> {
+    let at = out.len();
+    out.reserve(size);
+    while out.len() - at < size {
+        let done = (out.len() - at) as u64;
+        match pread(file, spare_capacity(out), done) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(out.len() - at)
 }
 
 /// Reads until the buffer is full or the file ends.

@@ -31,6 +31,9 @@ pub(super) struct Order {
     reply: SyncSender<Result<Batch, PackError>>,
 }
 
+/// The first name of an inode, and how many names are still to come.
+struct FirstName(Arc<[u8]>, u64);
+
 /// Cuts the walk into batches.
 pub(super) struct Batcher<'a> {
     pub orders: SyncSender<Order>,
@@ -40,8 +43,8 @@ pub(super) struct Batcher<'a> {
     tasks: Vec<Task>,
     bytes: u64,
     folders: usize,
-    /// First names of inodes with several, and how many names are still to come.
-    links: HashMap<(u64, u64), (Arc<[u8]>, u64)>,
+    /// Of inodes with several names.
+    links: HashMap<(u64, u64), FirstName>,
 }
 
 impl<'a> Batcher<'a> {
@@ -77,20 +80,16 @@ impl<'a> Batcher<'a> {
             return None;
         }
         let key = (meta.dev, meta.ino);
-        match self.links.get_mut(&key) {
-            Some((first, left)) => {
-                let first = first.clone();
-                *left = left.saturating_sub(1);
-                if *left == 0 {
-                    self.links.remove(&key);
-                }
-                Some(first)
-            }
-            None => {
-                self.links.insert(key, (found.member.into(), meta.nlink - 1));
-                None
-            }
+        let Some(FirstName(first, left)) = self.links.get_mut(&key) else {
+            self.links.insert(key, FirstName(found.member.into(), meta.nlink - 1));
+            return None;
+        };
+        let first = first.clone();
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            self.links.remove(&key);
         }
+        Some(first)
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn assemble(
     progress: &(dyn Fn(Progress) + Sync),
     cancel: &AtomicBool,
 ) -> Result<Packed, PackError> {
-    let readers = plan.threads.max(1);
+    // More than a few only wait for the compressors, and each keeps folders open.
+    let readers = plan.threads.clamp(1, 8);
     let warnings = Mutex::new(Vec::new());
     let (orders, order_queue) = sync_channel(1);
     let (places, ready) = sync_channel(readers + 1);
@@ -67,8 +68,8 @@ pub(super) fn assemble(
         })();
         let packed = assembler.packed;
         drop(ready);
-        let walked = walker.join().map_err(|_| PackError::Pipeline)?;
-        match (result, walked) {
+        let walk_end = walker.join().map_err(|_| PackError::Pipeline)?;
+        match (result, walk_end) {
             (Err(PackError::Pipeline) | Ok(()), Err(error)) | (Err(error), _) => Err(error),
             (Ok(()), Ok(())) => Ok(packed),
         }
@@ -143,7 +144,7 @@ impl Assembler<'_, '_, '_> {
             return match self.file(&task) {
                 Ok(()) => Ok(()),
                 Err(trouble) => {
-                    let left = self.reader.left(&task, trouble)?;
+                    let left = Reader::left(&task, trouble)?;
                     self.member(left, &[], &mut 0)
                 }
             };
@@ -189,9 +190,10 @@ impl Assembler<'_, '_, '_> {
         let attributes = self.reader.attributes(task, &file)?;
         // Only a hint.
         let _ = fadvise(&file, 0, None, Advice::Sequential);
-        let map = match sparse::may_be_sparse(&meta) {
-            true => sparse::map(file.as_fd(), &meta).map_err(|e| Trouble::Failed(self.reader.failed(&task.member, e)))?,
-            false => None,
+        let map = if sparse::may_be_sparse(&meta) {
+            sparse::map(file.as_fd(), &meta).map_err(|e| Trouble::Failed(self.reader.failed(&task.member, e)))?
+        } else {
+            None
         };
         let lead = map.as_ref().map(sparse_map).unwrap_or_default();
         let size = map.as_ref().map_or(meta.size, |map| lead.len() as u64 + map.data_bytes());

@@ -1,6 +1,6 @@
 //! Where a file's data is.
 //!
-//! Asked from the file system with SEEK_DATA and SEEK_HOLE, and only of files that occupy less than their size. Segments are
+//! Asked from the file system with `SEEK_DATA` and `SEEK_HOLE`, and only of files that occupy less than their size. Segments are
 //! rounded to tar blocks, because GNU tar reads each one from a block. A map is used only if it saves something, and never has
 //! more than [`MAX_SEGMENTS`] segments: smaller holes are stored as zeros then.
 
@@ -91,7 +91,7 @@ mod tests {
         let file = File::open(dir.path().join("a")).unwrap();
         let found = map(file.as_fd(), &meta).unwrap().unwrap();
         assert_eq!(found.segments, [(256 * 1024, 4096), (1 << 20, 0)]);
-        std::fs::write(dir.path().join("b"), [1; 100_000]).unwrap();
+        std::fs::write(dir.path().join("b"), vec![1; 100_000]).unwrap();
         let file = File::open(dir.path().join("b")).unwrap();
         let meta = Meta::of(&rustix::fs::fstat(&file).unwrap());
         assert_eq!(map(file.as_fd(), &meta).unwrap(), None);

@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn another_length_or_digest_or_a_missing_table_is_damage() {
-        let (out, streamed) = stored(&[7; 100_000]);
+        let (out, streamed) = stored(&vec![7; 100_000]);
         let check = |bytes: &[u8], expected| verify_stream(&mut &*bytes, expected, 1, &AtomicBool::new(false)).unwrap_err().to_string();
         assert_eq!(check(&out, Some((1, streamed.digest))), "damaged: the stream's length differs");
         assert_eq!(check(&out, Some((streamed.bytes, [0; 32]))), "damaged: the stream's digest differs");

@@ -17,6 +17,9 @@ use super::xattr::Attributes;
 /// Most that [`unpack_texts`] keeps in memory.
 const MOST: u64 = 64 << 20;
 
+/// A path and what stood there.
+pub type Text = (Vec<u8>, Vec<u8>);
+
 /// Packs named bytes into a `.tar.zst`.
 pub fn pack_texts(texts: &[(&str, &[u8])]) -> Result<Vec<u8>, PackError> {
     let mut sorted: Vec<_> = texts.iter().collect();
@@ -67,7 +70,7 @@ pub fn pack_texts(texts: &[(&str, &[u8])]) -> Result<Vec<u8>, PackError> {
 }
 
 /// The named bytes of a small archive, such as [`pack_texts`] makes, in its order. Only regular files are accepted.
-pub fn unpack_texts(stored: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+pub fn unpack_texts(stored: &[u8]) -> Result<Vec<Text>, ReadError> {
     let mut stream = stored;
     let (texts, _) = with_bytes(Source::Stream(&mut stream), 1, &AtomicBool::new(false), |bytes| {
         let mut tar = TarReader::new(bytes, 0);

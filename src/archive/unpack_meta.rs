@@ -78,7 +78,7 @@ impl Conditions {
     pub(super) fn apply(&self, place: Place<'_>, member: &Member, mode_was: Option<u32>, is_link: bool) -> Result<(), ReadError> {
         let failed = |errno: Errno| ReadError::Write { path: member.path.as_slice().into(), source: errno.into() };
         if self.inherits && !is_link {
-            self.drop_inherited(place);
+            drop_inherited(place);
         }
         let owned = self.owner(place, member).map_err(failed)?;
         if !is_link {
@@ -113,7 +113,7 @@ impl Conditions {
         }
         // The highest number means "leave it" to the system and can be nobody's.
         if member.uid == u32::MAX || member.gid == u32::MAX {
-            return self.keep(member);
+            return Ok(self.keep(member));
         }
         let (uid, gid) = (Some(Uid::from_raw(member.uid)), Some(Gid::from_raw(member.gid)));
         let done = match place {
@@ -122,27 +122,27 @@ impl Conditions {
         };
         match done {
             Ok(()) => Ok(true),
-            Err(Errno::PERM | Errno::INVAL) => self.keep(member),
+            Err(Errno::PERM | Errno::INVAL) => Ok(self.keep(member)),
             Err(errno) => Err(errno),
         }
     }
 
-    fn keep(&self, member: &Member) -> Result<bool, Errno> {
+    fn keep(&self, member: &Member) -> bool {
         // One line stands for all of them; the outcome has the number.
         if self.owners_kept.fetch_add(1, Ordering::Relaxed) == 0 {
             self.warn(&member.path, WarningKind::Owner { uid: member.uid, gid: member.gid });
         }
-        Ok(false)
+        false
     }
+}
 
-    fn drop_inherited(&self, place: Place<'_>) {
-        for name in [acl::ACCESS, acl::DEFAULT] {
-            // Mostly there is none.
-            let _ = match place {
-                Place::Open(fd) => rustix::fs::fremovexattr(fd, name),
-                Place::Name(dir, at) => removexattr(proc_path(dir.as_fd(), at).as_slice(), name),
-            };
-        }
+fn drop_inherited(place: Place<'_>) {
+    for name in [acl::ACCESS, acl::DEFAULT] {
+        // Mostly there is none.
+        let _ = match place {
+            Place::Open(fd) => rustix::fs::fremovexattr(fd, name),
+            Place::Name(dir, at) => removexattr(proc_path(dir.as_fd(), at).as_slice(), name),
+        };
     }
 }
 

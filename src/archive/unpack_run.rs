@@ -30,7 +30,8 @@ pub(super) fn with_unpacker(
     let tree = Tree::open(target.folder)?;
     let conditions = Conditions::new(tree.root());
     let shared = Shared::default();
-    let threads = target.options.threads.max(1);
+    // More than a few only wait for the file system, and each keeps folders open.
+    let threads = target.options.threads.clamp(1, 8);
     let (queue, tasks) = sync_channel(2);
     let tasks = Mutex::new(tasks);
     let outcome = thread::scope(|scope| {
@@ -98,7 +99,8 @@ impl Unpacker<'_> {
                 return Err(refuse(Refusal::Name));
             }
             self.folder_later(Vec::new(), member);
-            return self.count(0);
+            self.count(0);
+            return Ok(());
         };
         if kind == Kind::Symlink && self.target.options.symlinks == Symlinks::RefuseEscaping && may_escape(parents.len(), &member.link) {
             let why = Refusal::SymlinkLeaves(member.link.as_slice().into());
@@ -123,16 +125,16 @@ impl Unpacker<'_> {
             }
             Kind::CharDevice | Kind::BlockDevice | Kind::Fifo => self.node(&dir, name, &member, kind)?,
         }
-        self.count(size)
+        self.count(size);
+        Ok(())
     }
 
-    fn count(&mut self, bytes: u64) -> Result<(), ReadError> {
+    fn count(&mut self, bytes: u64) {
         self.outcome.entries += 1;
-        self.outcome.bytes += bytes;
+        self.outcome.bytes = self.outcome.bytes.saturating_add(bytes);
         if self.outcome.entries.is_multiple_of(256) || bytes > SMALL {
             (self.target.progress)(Progress { entries: self.outcome.entries, bytes: self.outcome.bytes });
         }
-        Ok(())
     }
 
     fn parent(&mut self, member: &Member, parents: &[&[u8]]) -> Result<Arc<OwnedFd>, ReadError> {

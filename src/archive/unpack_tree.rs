@@ -11,6 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 
 use super::error::{MemberName, ReadError, Refusal};
+use super::header::PATH_MOST;
 
 /// Folders that stay open at a time.
 const OPEN: usize = 64;
@@ -97,7 +98,7 @@ pub(super) fn components(path: &[u8]) -> Result<Vec<&[u8]>, Refusal> {
     if path.first() == Some(&b'/') {
         return Err(Refusal::Absolute);
     }
-    if path.is_empty() || path.contains(&0) {
+    if path.is_empty() || path.len() > PATH_MOST || path.contains(&0) {
         return Err(Refusal::Name);
     }
     let parts: Vec<&[u8]> = path.split(|&b| b == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
@@ -133,6 +134,7 @@ mod tests {
             assert_eq!(components(name), Err(Refusal::Dots), "{}", name.escape_ascii());
         }
         assert_eq!(components(b""), Err(Refusal::Name));
+        assert_eq!(components(&b"a/".repeat(20_000)), Err(Refusal::Name));
         assert_eq!(components(b"./a//b/./c"), Ok(vec![&b"a"[..], b"b", b"c"]));
         assert_eq!(components(b"./"), Ok(vec![]));
         assert_eq!(components(b"..a/b.."), Ok(vec![&b"..a"[..], b"b.."]));

@@ -9,10 +9,9 @@
 //! resolves to is stored. Sockets and what vanishes between the listing and the look are told to the visitor. A folder or an
 //! entry that cannot be read ends the walk with its path.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -24,9 +23,13 @@ use rustix::io::Errno;
 use super::entry::{Kind, Meta};
 use super::error::{PackError, WarningKind};
 use super::exclude::Excludes;
+use super::header::PATH_MOST;
 
 /// Folders that stay open at a time.
 const OPEN_LEVELS: usize = 64;
+
+/// Bytes of a listing that the system gives at a time.
+const LISTING: usize = 32 * 1024;
 
 /// A tree, or a single file, and the name of its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub struct Root {
 pub struct WalkPlan {
     /// In any order.
     pub roots: Vec<Root>,
-    /// Patterns as in [`super::exclude`].
+    /// Patterns: without a slash they match any component, with one they are anchored at the root; a matching folder is pruned.
     pub exclude: Vec<String>,
     /// Leaves out what other file systems and bind mounts hold; the mount point itself stays, empty.
     pub one_file_system: bool,
@@ -93,7 +96,16 @@ struct Start {
 pub(super) fn walk(plan: &WalkPlan, visitor: &mut dyn Visitor) -> Result<(), PackError> {
     let excludes = Excludes::new(&plan.exclude)?;
     let starts = starts(plan)?;
-    let mut walker = Walker { plan, excludes, visitor, stack: Vec::new(), member: Vec::new(), label_len: 0, dev: 0 };
+    let mut walker = Walker {
+        plan,
+        excludes,
+        visitor,
+        stack: Vec::new(),
+        member: Vec::new(),
+        label_len: 0,
+        dev: 0,
+        buffer: Vec::with_capacity(LISTING),
+    };
     let mut order: Vec<(Vec<u8>, usize, bool)> = Vec::new();
     for (at, start) in starts.iter().enumerate() {
         order.push((start.label.clone(), at, false));
@@ -107,10 +119,10 @@ pub(super) fn walk(plan: &WalkPlan, visitor: &mut dyn Visitor) -> Result<(), Pac
         walker.label_len = start.label.len();
         walker.dev = start.dev;
         if descend {
-            walker.tree(start)?
+            walker.tree(start)?;
         } else {
-            walker.entry(&start.dir, &start.name)?
-        };
+            walker.entry(&start.dir, &start.name)?;
+        }
     }
     Ok(())
 }
@@ -127,7 +139,7 @@ pub(super) fn real_path(plan: &WalkPlan, member: &[u8]) -> PathBuf {
 }
 
 fn starts(plan: &WalkPlan) -> Result<Vec<Start>, PackError> {
-    let mut seen: HashMap<&[u8], ()> = HashMap::new();
+    let mut seen: HashSet<&[u8]> = HashSet::new();
     let mut starts = Vec::with_capacity(plan.roots.len());
     for root in &plan.roots {
         let label = root.label.as_bytes();
@@ -135,7 +147,7 @@ fn starts(plan: &WalkPlan) -> Result<Vec<Start>, PackError> {
         if label.is_empty() || label == b"." || label == b".." || label.contains(&b'/') || label.contains(&0) {
             return Err(bad("it is not one path component"));
         }
-        if seen.insert(label, ()).is_some() {
+        if !seen.insert(label) {
             return Err(bad("it stands twice"));
         }
         let failed = |source: io::Error| PackError::Source { path: root.path.clone(), source };
@@ -159,6 +171,8 @@ struct Walker<'a> {
     member: Vec<u8>,
     label_len: usize,
     dev: u64,
+    /// For listings; stays empty, only its capacity is used.
+    buffer: Vec<u8>,
 }
 
 impl Walker<'_> {
@@ -171,6 +185,9 @@ impl Walker<'_> {
     }
 
     fn entry(&mut self, dir: &Arc<OwnedFd>, name: &[u8]) -> Result<(), PackError> {
+        if self.member.len() > PATH_MOST {
+            return Err(self.failed(Errno::NAMETOOLONG));
+        }
         let meta = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Meta::of(&stat),
             Err(Errno::NOENT) => return self.warn(WarningKind::Vanished),
@@ -198,10 +215,10 @@ impl Walker<'_> {
             let Some(dir) = level.dir.clone() else { return Err(PackError::Pipeline) };
             let name = self.member[name_at..].to_vec();
             if item.descend {
-                self.descend(&dir, &name, false)?
+                self.descend(&dir, &name, false)?;
             } else {
-                self.entry(&dir, &name)?
-            };
+                self.entry(&dir, &name)?;
+            }
         }
         Ok(())
     }
@@ -248,9 +265,9 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn list(&self, dir: &OwnedFd) -> Result<(Vec<u8>, Vec<Item>), PackError> {
-        let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
-        let mut entries = RawDir::new(dir, &mut buffer);
+    fn list(&mut self, dir: &OwnedFd) -> Result<(Vec<u8>, Vec<Item>), PackError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
         let (mut names, mut items) = (Vec::new(), Vec::new());
         let mut path = self.member.get(self.label_len + 1..).unwrap_or_default().to_vec();
         if !path.is_empty() {
@@ -285,6 +302,7 @@ impl Walker<'_> {
                 items.push(Item { start, len, descend: true });
             }
         }
+        self.buffer = buffer;
         let key = |item: &Item| &names[item.start as usize..item.start as usize + usize::from(item.len)];
         items.sort_unstable_by(|a, b| order(key(a), a.descend, key(b), b.descend));
         names.shrink_to_fit();
@@ -408,6 +426,17 @@ mod tests {
     fn a_missing_root_is_named() {
         let error = walk(&plan("a", Path::new("/nowhere/at/all")), &mut Names::default()).unwrap_err();
         assert!(error.to_string().contains("/nowhere/at/all"));
+    }
+
+    #[test]
+    fn another_mount_stays_as_an_empty_folder() {
+        // Every system has another file system at /dev/pts.
+        let mut plan = plan("dev", Path::new("/dev"));
+        let below = |names: &Names| names.found.iter().filter(|name| name.starts_with("dev/pts/")).count();
+        assert!(below(&names(&plan)) > 0);
+        plan.one_file_system = true;
+        let names = names(&plan);
+        assert!(below(&names) == 0 && names.found.contains(&"dev/pts".to_owned()));
     }
 
     #[test]

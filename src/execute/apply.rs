@@ -15,7 +15,7 @@ use super::state::{Held, StateError};
 use crate::facts::{Facts, StoreFacts};
 use crate::finding::Finding;
 use crate::model::PolicySet;
-use crate::model::id::{Instant, Name, Random};
+use crate::model::id::{Name, Random};
 use crate::plan::{Plan, Request, Step, Work, copies, decide, removals};
 use crate::store::documents::{FormatVersion, RunRecord};
 use crate::store::{Lease, Locked, layout};
@@ -89,7 +89,7 @@ impl Apply {
         let now = self.order.plan.as_of;
         let (inits, _): (Vec<Step>, Vec<Step>) = self.order.plan.steps.iter().cloned().partition(|s| matches!(s.work, Work::Init { .. }));
         let facts = self.look().await;
-        self.stage(inits, facts, now).await;
+        self.stage(inits, facts).await;
         let mut request = self.order.request.clone();
         let facts = self.look().await;
         let holding = self.hold(&facts, &mut request)?;
@@ -103,17 +103,17 @@ impl Apply {
             Work::Delete { .. } => plan_puts_first(&self.order.plan, s) && self.allowed(s),
             _ => false,
         });
-        self.stage(makes.collect(), facts, now).await;
+        self.stage(makes.collect(), facts).await;
         if self.order.set.policies.values().any(|p| p.stores.len() > 1) {
             let facts = self.look().await;
             let copied = copies(&self.order.set, &facts, now, &request);
-            self.stage(copied, facts, now).await;
+            self.stage(copied, facts).await;
         }
         let facts = self.look().await;
         let plan = removals(&self.order.set, &facts, now, &request);
         let failed = self.failed_policies();
         let removed = plan.steps.into_iter().filter(|s| self.allowed(s) && !s.work.policy().is_some_and(|p| failed.contains(p)));
-        self.stage(removed.collect(), facts, now).await;
+        self.stage(removed.collect(), facts).await;
         let facts = self.look().await;
         self.findings = decide(&self.order.set, &facts, now, &Request { now: false, ..self.order.request.clone() }).findings;
         self.forget_swept(&facts)?;
@@ -129,11 +129,11 @@ impl Apply {
         }
     }
 
-    async fn stage(&mut self, steps: Vec<Step>, facts: Facts, now: Instant) {
+    async fn stage(&mut self, steps: Vec<Step>, facts: Facts) {
         if steps.is_empty() {
             return;
         }
-        let run = Arc::new(Run { set: Arc::clone(&self.order.set), ports: self.ports.clone(), id: self.run, now, facts });
+        let run = Arc::new(Run { set: Arc::clone(&self.order.set), ports: self.ports.clone(), id: self.run, facts });
         let perform: Perform = Arc::new(move |step| run.perform(step).map_err(|e| super::error::chain(&e)));
         let ended = schedule::run(&steps, self.order.set.run.concurrency, &self.ports, &perform).await;
         self.outcomes.extend(ended);

@@ -14,8 +14,7 @@ pub(super) fn sum(set: &PolicySet) -> Sha256Sum {
 pub(super) fn keep(run: &Run, store: &dyn WriteStore) -> Result<(), StepError> {
     let files: Vec<(&str, &[u8])> = run.set.files.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
     let key = layout::manifest(&run.set.instance, &sum(&run.set), false);
-    let archive =
-        crate::archive::texts::pack_texts(&files).map_err(|e| StepError::Changed(format!("the manifest cannot be packed: {e}")))?;
+    let archive = crate::archive::pack_texts(&files).map_err(|e| StepError::Changed(format!("the manifest cannot be packed: {e}")))?;
     store.create(&key, &archive)?;
     Ok(())
 }

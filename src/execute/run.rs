@@ -8,7 +8,7 @@ use super::ports::Ports;
 use super::{capture, copy, remove};
 use crate::facts::{Artifact, Facts, StoreFacts};
 use crate::model::PolicySet;
-use crate::model::id::{ArtifactId, Instant, Name, Random};
+use crate::model::id::{ArtifactId, Name, Random};
 use crate::plan::{Step, Work};
 use crate::store::documents::{FormatVersion, OwnerRecord};
 use crate::store::key::CatalogKey;
@@ -20,8 +20,6 @@ pub(super) struct Run {
     pub(super) set: Arc<PolicySet>,
     pub(super) ports: Ports,
     pub(super) id: Random,
-    /// The plan's instant.
-    pub(super) now: Instant,
     /// The world as it was listed under the locks, before this stage.
     pub(super) facts: Facts,
 }

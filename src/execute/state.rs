@@ -101,11 +101,16 @@ impl LocalState {
     /// This host's own identity, made from `fresh` the first time.
     pub fn host(&self, fresh: &str) -> Result<String, StateError> {
         let path = Path::new("host");
-        if let Some(host) = self.read(path)? {
-            return Ok(String::from_utf8_lossy(&host).trim().to_owned());
+        if let Some(host) = self.known_host()? {
+            return Ok(host);
         }
         self.write(path, format!("{fresh}\n").as_bytes())?;
         Ok(fresh.to_owned())
+    }
+
+    /// This host's own identity, if it was made.
+    pub fn known_host(&self) -> Result<Option<String>, StateError> {
+        Ok(self.read(Path::new("host"))?.map(|host| String::from_utf8_lossy(&host).trim().to_owned()))
     }
 
     /// Notes durably that a run writes an artifact, before it does.

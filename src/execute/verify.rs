@@ -3,15 +3,19 @@
 //! Level 0 looks at presence and sizes, level 1 reads the stored bytes against their SHA-256, level 2 opens the payload: every frame,
 //! every header, every digest. What could not be looked at is `unrun`, never a pass.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::error::{StepError, chain};
-use super::run::{Run, payload_listed};
-use crate::archive::error::ReadError;
-use crate::archive::index_read::Index;
-use crate::archive::read_at::ReadAt;
-use crate::archive::stream::verify_stream;
-use crate::archive::verify::verify;
+use super::ports::Ports;
+use super::run::{Run, key_of, payload_listed};
+use crate::archive::Index;
+use crate::archive::ReadAt;
+use crate::archive::ReadError;
+use crate::archive::verify;
+use crate::archive::verify_stream;
+use crate::facts::Facts;
+use crate::model::PolicySet;
 use crate::model::id::{ArtifactId, Name, to_millis};
 use crate::store::documents::{CheckRecord, FormatVersion};
 use crate::store::key::CatalogKey;
@@ -31,8 +35,37 @@ pub struct Found {
     pub findings: Vec<String>,
 }
 
-/// Checks one generation of an artifact down to `level`. Reads only.
-pub fn check(
+/// Checks artifacts of one listing.
+pub struct Checker(Run);
+
+impl Checker {
+    /// A checker of what these facts list.
+    pub fn new(set: Arc<PolicySet>, ports: Ports, facts: Facts) -> Self {
+        let id = ports.random();
+        Self(Run { set, ports, id, facts })
+    }
+
+    /// Checks one generation of an artifact down to `level`. Reads only.
+    pub fn check(&self, store: &Name, series: &Name, id: ArtifactId, generation: u32, level: u8) -> Found {
+        let unrun = |finding: String| Found { level: 0, verdict: Verdict::Unrun, findings: vec![finding] };
+        let key = self.0.listed(store, series, id).and_then(|a| key_of(a, generation));
+        match (self.0.store(store), key) {
+            (Ok(opened), Some(key)) => {
+                let threads = self.0.set.run.threads.unwrap_or_else(crate::archive::default_threads);
+                check(opened.as_ref(), &self.0.set.instance, series, &key, level, threads, &self.0.ports.cancel)
+            }
+            (Err(error), _) => unrun(chain(&error)),
+            (Ok(_), None) => unrun(format!("`{id}` is not listed on store `{store}`")),
+        }
+    }
+
+    /// Leaves the note of a check beside the artifact.
+    pub fn note(&self, store: &Name, series: &Name, id: ArtifactId, generation: u32, found: &Found) -> Result<(), StepError> {
+        note(&self.0, self.0.store(store)?.as_ref(), series, id, generation, found)
+    }
+}
+
+fn check(
     store: &dyn WriteStore,
     instance: &Name,
     series: &Name,

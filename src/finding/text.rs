@@ -81,16 +81,10 @@ impl Diagnostic for Drawn<'_> {
 }
 
 impl<'a> Drawn<'a> {
-    fn new(finding: &'a Finding, texts: &BTreeMap<&str, &str>) -> Self {
+    fn new(finding: &'a Finding, texts: &BTreeMap<&str, String>) -> Self {
         let first = finding.span().map(|span| &span.file);
         let (labels, elsewhere): (Vec<_>, Vec<_>) = finding.labels.iter().partition(|label| Some(&label.span.file) == first);
-        let source = first.and_then(|file| {
-            let mut text = (*texts.get(file.as_ref())?).to_owned();
-            if finding.secret {
-                labels.iter().for_each(|label| cover(&mut text, label));
-            }
-            Some(NamedSource::new(file.as_ref(), text))
-        });
+        let source = first.and_then(|file| Some(NamedSource::new(file.as_ref(), texts.get(file.as_ref())?.clone())));
         let mut help: Vec<String> = finding.help.iter().cloned().collect();
         for Label { span, text } in elsewhere {
             help.push(format!("{}:{}:{}: {text}", span.file, span.line, span.column));
@@ -128,7 +122,13 @@ pub fn to_text(findings: &[Finding], texts: &[(String, String)], options: TextOp
     if findings.is_empty() {
         return String::new();
     }
-    let texts: BTreeMap<&str, &str> = texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let mut texts: BTreeMap<&str, String> = texts.iter().map(|(path, text)| (path.as_str(), text.clone())).collect();
+    // a secret is covered for all findings: another one may be on the next line
+    for label in findings.iter().filter(|finding| finding.secret).flat_map(|finding| &finding.labels) {
+        if let Some(text) = texts.get_mut(label.span.file.as_ref()) {
+            cover(text, label);
+        }
+    }
     let theme = if options.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(options.width).with_context_lines(1).with_links(false);
     let mut out = format!("{}\n", summary(findings));
@@ -145,7 +145,9 @@ pub fn to_text(findings: &[Finding], texts: &[(String, String)], options: TextOp
         }
     }
     if findings.len() > options.most {
-        out.push_str(&format!("\nand {} more\n", findings.len() - options.most));
+        out.push_str("\nand ");
+        out.push_str(&(findings.len() - options.most).to_string());
+        out.push_str(" more\n");
     }
     out
 }
@@ -157,12 +159,13 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_drawn() {
-        let text = "password = \"hunter2\"\n";
+        let text = "password = \"hunter2\"\na = 1\n";
         let span = Lines::new("m.toml", text).span(11..20);
-        let finding = Finding::new(manifest::SECRET_LITERAL, "`password` is written literally").at(span, "here").hidden();
+        let near = Finding::new(manifest::UNKNOWN_KEY, "no key `a`").at(Lines::new("m.toml", text).span(21..22), "");
+        let secret = Finding::new(manifest::SECRET_LITERAL, "`password` is written literally").at(span, "here").hidden();
         let texts = [("m.toml".to_owned(), text.to_owned())];
         for color in [false, true] {
-            let drawn = to_text(std::slice::from_ref(&finding), &texts, TextOptions { color, ..TextOptions::default() });
+            let drawn = to_text(&[near.clone(), secret.clone()], &texts, TextOptions { color, ..TextOptions::default() });
             assert!(!drawn.contains("hunter2") && drawn.contains("*********"), "{drawn}");
         }
     }
@@ -173,7 +176,19 @@ mod tests {
         let finding = Finding::new(manifest::UNKNOWN_KEY, "no key `a`").at(span, "here").help("remove it");
         let texts = [("m.toml".to_owned(), "a = 1\n".to_owned())];
         let plain = to_text(std::slice::from_ref(&finding), &texts, TextOptions::default());
-        insta::assert_snapshot!(plain);
+        insta::assert_snapshot!(plain, @r##"
+        1 error
+
+        unknown-key
+
+          × no key `a`
+           ╭─[m.toml:1:1]
+         1 │ a = 1
+           · ┬
+           · ╰── here
+           ╰────
+          help: remove it
+        "##);
         assert!(!plain.contains('\u{1b}'));
     }
 }

@@ -61,21 +61,21 @@ impl Loader {
         let page = Arc::new(Page { lines, places });
         self.documents.pages.push(Arc::clone(&page));
         self.documents.torn |= torn;
+        let said = self.findings.len();
         for (key, value) in root.get_ref() {
             self.root(&page, key.get_ref(), key, value, torn);
+        }
+        if torn {
+            // what was recovered is good enough for names, not for judgement
+            self.findings.truncate(said);
         }
     }
 
     fn root(&mut self, page: &Arc<Page>, name: &str, key: &Spanned<std::borrow::Cow<'_, str>>, value: &Spanned<DeValue<'_>>, torn: bool) {
         match name {
             "version" => {
-                self.documents.version = self
-                    .setting(page, name, value, DeValue::as_integer)
-                    .and_then(|found| {
-                        let number = found.written.as_ref().and_then(|digits| digits.as_str().parse().ok());
-                        Some(Entity { name: found.name, path: found.path, page: found.page, written: Some(number?), whole: true })
-                    })
-                    .or(self.documents.version.take())
+                let found = self.setting(page, name, value, |v| v.as_integer().and_then(|digits| digits.as_str().parse().ok()));
+                self.documents.version = found.or(self.documents.version.take());
             }
             "name" => {
                 let found = self.setting(page, name, value, |v| v.as_str().map(str::to_owned));
@@ -131,15 +131,15 @@ impl Loader {
             }
             "run" => {
                 let found = self.settings(page, name, table, torn);
-                self.documents.run.extend(found);
+                self.documents.run.push(found);
             }
             "guard" => {
                 let found = self.settings(page, name, table, torn);
-                self.documents.guard.extend(found);
+                self.documents.guard.push(found);
             }
             _ => {
                 let found = self.settings(page, name, table, torn);
-                self.documents.encryption.extend(found);
+                self.documents.encryption.push(found);
             }
         }
     }
@@ -199,11 +199,11 @@ impl Loader {
     }
 
     /// A table of settings, each stated once in all files.
-    fn settings<T: for<'de> Deserialize<'de>>(&mut self, page: &Arc<Page>, name: &str, table: &Table<'_>, torn: bool) -> Option<Entity<T>> {
+    fn settings<T: for<'de> Deserialize<'de>>(&mut self, page: &Arc<Page>, name: &str, table: &Table<'_>, torn: bool) -> Entity<T> {
         for (key, _) in table.get_ref() {
             self.first(&format!("{name}.{}", key.get_ref()), page.lines.span(key.span()));
         }
-        Some(self.entity(page, name.to_owned(), name, table, torn, |c| c.read(|t| t)))
+        self.entity(page, name.to_owned(), name, table, torn, |c| c.read(|t| t))
     }
 
     fn entity<T>(
@@ -255,7 +255,10 @@ impl Loader {
                 found.extend(self.named(page, &path, &inner, torn, *read));
                 continue;
             }
-            let words = list(kinds.iter().map(|(word, _)| *word));
+            let words = match kinds {
+                [(word, _)] => format!("the only kind is `{word}`"),
+                _ => format!("the kinds are {}", list(kinds.iter().map(|(word, _)| *word))),
+            };
             let nameless = inner.get_ref().iter().any(|(_, v)| !v.get_ref().is_table()) || inner.get_ref().is_empty();
             let span = page.lines.span(key.span());
             let example = kinds.first().map_or("KIND", |(word, _)| word);
@@ -265,7 +268,7 @@ impl Loader {
                 found.push(lost(kind, path));
                 Finding::new(code::UNKNOWN_KIND, format!("`{noun}.{kind}` has a name but no kind"))
                     .at(span, "the kind belongs before the name")
-                    .help(format!("write `[{noun}.{example}.{kind}]`; the kinds are {words}"))
+                    .help(format!("write `[{noun}.{example}.{kind}]`; {words}"))
             } else {
                 found.extend(inner.get_ref().iter().map(|(name, _)| lost(name.get_ref(), format!("{path}.{}", name.get_ref()))));
                 let finding = if LATER_KINDS.contains(&kind) {
@@ -274,7 +277,7 @@ impl Loader {
                 } else {
                     Finding::new(code::UNKNOWN_KIND, format!("no kind of {noun} is called `{kind}`")).at(span, "not known")
                 };
-                finding.help(format!("the kinds are {words}"))
+                finding.help(words)
             });
         }
         found
@@ -305,6 +308,7 @@ fn not_a_table(page: &Page, noun: &str, key: &str, value: &Spanned<DeValue<'_>>)
     match (noun, value.get_ref().is_str()) {
         ("schedule", true) => finding.help(format!("write `{key} = {{ cron = \"...\" }}`")),
         ("schedule" | "retention", _) => finding.help(format!("write `{key} = {{ ... }}`")),
+        ("lint", _) => finding.help(format!("write `[lint.{key}]` with `level` and `reason`")),
         _ => finding.help(format!("a name belongs here: write `[{noun}.NAME]` above this line")),
     }
 }

@@ -143,20 +143,21 @@ impl From<Period> for String {
 
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        if self.months > 0 && self.months.is_multiple_of(12) {
-            text.push_str(&format!("{}y", self.months / 12));
-        } else if self.months > 0 {
-            text.push_str(&format!("{}mo", self.months));
-        }
-        if self.seconds > 0 || self.months == 0 {
-            let (unit, seconds) = [("d", 86_400), ("h", 3600), ("min", 60)]
+        let months = match self.months {
+            0 => String::new(),
+            n if n.is_multiple_of(12) => format!("{}y", n / 12),
+            n => format!("{n}mo"),
+        };
+        let seconds = if self.seconds > 0 || self.months == 0 {
+            let (unit, length) = [("d", 86_400), ("h", 3600), ("min", 60)]
                 .into_iter()
-                .find(|(_, seconds)| self.seconds > 0 && self.seconds.is_multiple_of(*seconds))
+                .find(|(_, length)| self.seconds > 0 && self.seconds.is_multiple_of(*length))
                 .unwrap_or(("s", 1));
-            text.push_str(&format!("{}{unit}", self.seconds / seconds));
-        }
-        f.pad(&text)
+            format!("{}{unit}", self.seconds / length)
+        } else {
+            String::new()
+        };
+        f.pad(&(months + &seconds))
     }
 }
 

@@ -10,6 +10,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use serde_json::{Map, Value, json};
 
 use super::tables::Manifest;
+use crate::finding::lint as lint_codes;
 
 /// Where the schema of this major version of the manifest's language is published.
 const ID: &str = "https://lucid-policy.dev/schema/lucid-policy.v1.json";
@@ -23,6 +24,10 @@ pub fn schema() -> String {
     schema.insert("title".to_owned(), json!("lucid-policy manifest"));
     schema.insert("x-tombi-toml-version".to_owned(), json!("v1.0.0"));
     schema.remove("definitions");
+    if let Some(lint) = schema.pointer_mut("/properties/lint").and_then(Value::as_object_mut) {
+        let codes: Vec<_> = lint_codes::TABLE.iter().map(|code| code.as_str()).collect();
+        lint.insert("propertyNames".to_owned(), json!({ "enum": codes }));
+    }
     format!("{:#}\n", schema.to_value())
 }
 
@@ -49,7 +54,11 @@ impl Transform for Editors {
         }
         unwrap_option(object);
         flatten_choices(object);
+        name_keys(object);
         object.remove("format");
+        if object.get("examples") == Some(&json!([])) {
+            object.remove("examples");
+        }
     }
 }
 
@@ -66,6 +75,18 @@ fn unwrap_option(object: &mut Map<String, Value>) {
     }
 }
 
+/// A map whose keys have one pattern, in the form for which both servers complete what is inside.
+fn name_keys(object: &mut Map<String, Value>) {
+    let Some(Value::Object(patterns)) = object.get("patternProperties") else { return };
+    let mut patterns = patterns.iter();
+    if let (Some((pattern, value)), None) = (patterns.next(), patterns.next()) {
+        let (pattern, value) = (json!({ "pattern": pattern }), value.clone());
+        object.remove("patternProperties");
+        object.insert("propertyNames".to_owned(), pattern);
+        object.insert("additionalProperties".to_owned(), value);
+    }
+}
+
 /// `oneOf` of constants is an `enum`, with the descriptions where taplo looks for them.
 fn flatten_choices(object: &mut Map<String, Value>) {
     let Some(Value::Array(variants)) = object.get("oneOf") else { return };
@@ -75,4 +96,28 @@ fn flatten_choices(object: &mut Map<String, Value>) {
     object.insert("type".to_owned(), json!("string"));
     object.insert("enum".to_owned(), Value::Array(values));
     object.insert("x-taplo".to_owned(), json!({ "docs": { "enumValues": docs } }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::NAME_PATTERN;
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_that_editors_were_measured_to_stumble_over() {
+        let text = schema();
+        for word in ["\"$ref\"", "\"allOf\"", "\"oneOf\"", "\"anyOf\"", "null", "patternProperties", "\"format\""] {
+            assert!(!text.contains(word), "{word}");
+        }
+        assert!(text.contains(&NAME_PATTERN.replace('\\', "\\\\")));
+    }
+
+    #[test]
+    fn the_type_behind_the_schema_reads_whole_manifests() {
+        for path in ["policies/lucid.toml", "examples/quickstart/lucid-policy.toml"] {
+            let text = std::fs::read_to_string(path).unwrap();
+            let manifest: Manifest = toml::from_str(&text).unwrap();
+            assert_eq!(manifest.version, Some(1), "{path}");
+        }
+    }
 }

@@ -72,6 +72,7 @@ pub(super) fn shape<T: for<'de> Deserialize<'de>>(
     if let Some(env) = rest.get_mut("env").filter(|_| path.starts_with("source.")) {
         whole &= drop_literal_secrets(page, path, env.get_mut(), findings);
     }
+    let mut dropped: Vec<String> = Vec::new();
     // each round takes one key out, so there are at most as many as there are keys
     for _ in 0..=rest.len() {
         let value = Spanned::new(table.span(), DeValue::Table(rest.clone()));
@@ -87,16 +88,16 @@ pub(super) fn shape<T: for<'de> Deserialize<'de>>(
             .map(|(key, _)| key.get_ref().to_string());
         let missing = error.message().starts_with("missing field")
             && culprit.as_ref().is_none_or(|key| !rest.get(key.as_str()).is_some_and(|v| v.get_ref().is_table()));
-        match culprit.filter(|_| !missing) {
-            Some(key) => {
-                findings.push(misfit(page, &format!("{path}.{key}"), error.message(), at, &key));
-                rest.remove(key.as_str());
-            }
-            None => {
+        let Some(key) = culprit.filter(|_| !missing) else {
+            // a key that was taken out is not missing
+            if !ticked(error.message()).next().is_some_and(|key| dropped.iter().any(|other| other == key)) {
                 findings.extend(missing_keys(page, path, error.message()));
-                break;
             }
-        }
+            break;
+        };
+        findings.push(misfit(page, &format!("{path}.{key}"), error.message(), at, &key));
+        rest.remove(key.as_str());
+        dropped.push(key);
     }
     Shaped { value: None, whole: false }
 }

@@ -13,7 +13,7 @@ use super::quantity::{DURATION_PATTERN, SIZE_PATTERN};
 
 /// A text with a pattern, so that editors check it while it is typed.
 macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident = $pattern:expr, $($example:literal),+;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $pattern:expr $(, $example:literal)*;)*) => {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -26,7 +26,7 @@ macro_rules! texts {
                 }
 
                 fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                    schemars::json_schema!({ "type": "string", "pattern": $pattern, "examples": [$($example),+] })
+                    schemars::json_schema!({ "type": "string", "pattern": $pattern, "examples": [$($example),*] })
                 }
             }
         )*
@@ -35,7 +35,7 @@ macro_rules! texts {
 
 texts! {
     /// A name of the manifest.
-    NameText = super::NAME_PATTERN, "config";
+    NameText = super::NAME_PATTERN;
     /// A duration with its unit.
     DurationText = DURATION_PATTERN, "30d", "26h", "6mo";
     /// A size with its unit.
@@ -43,7 +43,7 @@ texts! {
     /// Five fields of crontab(5) or a shorthand; only the outline is checked here.
     CronText = r"^\s*(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|\S+(\s+\S+){4})\s*$", "0 2 * * *", "*/15 * * * *", "@daily";
     /// A text that must not be empty.
-    FilledText = "^[^\\x00]+$", "/etc/lucid";
+    FilledText = "^[^\\x00]+$";
 }
 
 /// A backup manifest for lucid-policy: what is protected, when, where to, and for how long.

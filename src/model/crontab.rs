@@ -1,10 +1,8 @@
 //! The five fields of crontab(5) as sets of numbers.
 //!
 //! This is our own reader because the `cron` crate speaks Quartz: there, `1-5` pasted from a crontab means Sunday to Thursday, the
-//! two day fields are ANDed, and blanks between fields are optional. Refused, with a message each: `@reboot`, ranges that wrap, steps
+//! two day fields must both match, and blanks between fields are optional. Refused, with a message each: `@reboot`, ranges that wrap, steps
 //! after a single number, and days that no calendar has.
-
-use std::fmt::Write as _;
 
 /// Why a text is not a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,10 +95,16 @@ impl Crontab {
             };
             return Err(ScheduleError::new(format!("a schedule has five fields, this has {}", words.len()), help.to_owned()));
         };
-        let [a, b, c, d, e] = &SHAPES;
-        let mut weekday = field(weekday, e)?;
+        let [minutes, hours, days, months, weekdays] = &SHAPES;
+        let mut weekday = field(weekday, weekdays)?;
         weekday.bits = (weekday.bits | (weekday.bits >> 7)) & 0x7f;
-        let crontab = Self { minute: field(minute, a)?, hour: field(hour, b)?, day: field(day, c)?, month: field(month, d)?, weekday };
+        let crontab = Self {
+            minute: field(minute, minutes)?,
+            hour: field(hour, hours)?,
+            day: field(day, days)?,
+            month: field(month, months)?,
+            weekday,
+        };
         if crontab.either_day() || crontab.has_a_day() {
             return Ok(crontab);
         }
@@ -153,13 +157,7 @@ impl Field {
         if (low..=high).all(|n| self.has(n)) {
             return "*".to_owned();
         }
-        let mut out = String::new();
-        for n in (low..=high).filter(|n| self.has(*n)) {
-            let comma = if out.is_empty() { "" } else { "," };
-            // writing to a string cannot fail
-            let _ = write!(out, "{comma}{n}");
-        }
-        out
+        (low..=high).filter(|n| self.has(*n)).map(|n| n.to_string()).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -221,5 +219,71 @@ fn value(word: &str, part: &str, shape: &Shape) -> Result<u32, ScheduleError> {
     match number {
         Some(number) if (*low..=*high).contains(&number) => Ok(number),
         _ => Err(ScheduleError::new(format!("the {noun} `{part}` is not {low} to {high}{also}"), None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(field: Field) -> Vec<u32> {
+        (0..60).filter(|n| field.has(*n)).collect()
+    }
+
+    #[test]
+    fn fields_mean_what_crontab_means() {
+        let table: [(&str, &[u32]); 9] = [
+            ("0 0 * * 0", &[0]),
+            ("0 0 * * 7", &[0]),
+            ("0 0 * * 5-7", &[0, 5, 6]),
+            ("0 0 * * mon-Fri", &[1, 2, 3, 4, 5]),
+            ("0 0 * * */2", &[0, 2, 4, 6]),
+            ("0 0 * * */7", &[0]),
+            ("0 0 * * 0-7", &[0, 1, 2, 3, 4, 5, 6]),
+            ("0 0 * * 1-5/2,sun", &[0, 1, 3, 5]),
+            ("@weekly", &[0]),
+        ];
+        for (text, expected) in table {
+            assert_eq!(numbers(Crontab::parse(text).unwrap().weekday), expected, "{text}");
+        }
+        assert_eq!(numbers(Crontab::parse("*/20,7 0 * feb-apr *").unwrap().minute), [0, 7, 20, 40]);
+        assert_eq!(Crontab::parse("@annually"), Crontab::parse(" 0  0\t1 JAN * "));
+        assert_eq!(Crontab::parse("@midnight"), Crontab::parse("@daily"));
+    }
+
+    #[test]
+    fn what_is_refused_says_why() {
+        let table = [
+            ("@reboot", "`@reboot` is not a time"),
+            ("@Daily", "no shorthand `@Daily`"),
+            ("", "a schedule has five fields, this has 0"),
+            ("0 2 * *", "a schedule has five fields, this has 4"),
+            ("0 0 2 * * *", "a schedule has five fields, this has 6"),
+            ("0****1", "a schedule has five fields, this has 1"),
+            ("60 * * * *", "the minute `60` is not 0 to 59"),
+            ("* 24 * * *", "the hour `24` is not 0 to 23"),
+            ("* * 0 * *", "the day of month `0` is not 1 to 31"),
+            ("* * * 13 *", "the month `13` is not 1 to 12, or jan to dec"),
+            ("* * * * 8", "the day of week `8` is not 0 to 7, or sun to sat"),
+            ("* * * * monday", "the day of week `monday` is not 0 to 7, or sun to sat"),
+            ("* 22-2 * * *", "the hour `22-2` runs backwards"),
+            ("* * * * fri-sun", "the day of week `fri-sun` runs backwards"),
+            ("5/20 * * * *", "the minute `5/20` has a step but no range"),
+            ("*/0 * * * *", "the minute `*/0` has a step that is not 1 to 59"),
+            ("*/61 * * * *", "the minute `*/61` has a step that is not 1 to 59"),
+            ("1,,2 * * * *", "the minute `` is not 0 to 59"),
+            ("-1 * * * *", "the minute `-1` is not 0 to 59"),
+            ("+1 * * * *", "the minute `+1` is not 0 to 59"),
+            ("* * L * *", "the day of month `L` is not 1 to 31"),
+            ("0 0 31 2 *", "no calendar has such a day"),
+            ("0 0 31 4,6,9,11 *", "no calendar has such a day"),
+        ];
+        for (text, reason) in table {
+            assert_eq!(Crontab::parse(text).unwrap_err().reason, reason, "{text}");
+        }
+        assert_eq!(Crontab::parse("* * * * fri-sun").unwrap_err().help.as_deref(), Some("Sunday is also 7: write `5-7`"));
+        // either day field may match, so the Mondays remain
+        assert!(Crontab::parse("0 0 31 2 1").is_ok());
+        assert!(Crontab::parse("0 0 30 2 */2").is_err());
     }
 }

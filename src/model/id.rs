@@ -3,6 +3,7 @@
 //! A name is what an operator writes; an artifact's id is what the engine makes. Both stand in store keys, so their alphabet
 //! and width are part of the format. Nothing here draws a random number or reads a clock: both come in as arguments.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -58,6 +59,12 @@ impl FromStr for Name {
             && bytes[0] != b'-'
             && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
         if good { Ok(Self(text.to_owned())) } else { Err(IdError::new(text, "a name: a-z, 0-9 and -, at most 63, not starting with -")) }
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -52,15 +52,13 @@ impl Names {
         }
     }
 
-    /// What the text written at `at` means as a name of `noun`; a finding if nothing is declared under it.
-    pub(super) fn refer(&self, noun: Noun, text: &str, at: &Span, findings: &mut Vec<Finding>) -> Option<Name> {
-        if self.declared.contains_key(&(noun, text.to_owned())) {
-            return text.parse().ok();
-        }
-        if !self.torn {
+    /// Whether the text written at `at` is a declared name of `noun`; a finding if not, unless a declaration may be unreadable.
+    pub(super) fn knows(&self, noun: Noun, text: &str, at: &Span, findings: &mut Vec<Finding>) -> bool {
+        let known = self.declared.contains_key(&(noun, text.to_owned()));
+        if !known && !self.torn {
             findings.push(self.unknown(noun, text, at));
         }
-        None
+        known
     }
 
     fn unknown(&self, noun: Noun, text: &str, at: &Span) -> Finding {
@@ -90,6 +88,7 @@ impl Names {
 fn offer(noun: Noun, known: &[&str]) -> String {
     match known {
         [] => format!("declare it: {}", example(noun)),
+        [one] => format!("the only {noun} is `{one}`"),
         _ if known.len() > 8 => format!("name one of the {} declared {}", known.len(), plural(noun)),
         _ => format!("the {} are {}", plural(noun), known.join(", ")),
     }
@@ -125,5 +124,15 @@ fn unknown_code(noun: Noun) -> Code {
         Noun::Retention => code::UNKNOWN_RETENTION,
         Noun::Policy => code::UNKNOWN_POLICY,
         Noun::Lint => code::UNKNOWN_LINT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_and_the_parser_agree_on_names() {
+        assert_eq!(crate::manifest::NAME_PATTERN, Name::PATTERN);
     }
 }

@@ -93,7 +93,7 @@ impl Resolver<'_> {
         let mut writers: BTreeMap<String, (&str, Span)> = BTreeMap::new();
         for entity in entities {
             let Some(table) = &entity.written else { continue };
-            let before = self.findings.len();
+            let before = (self.findings.len(), self.lost);
             let policy = self.policy(entity, table, schedules, retentions);
             let series = table.series.as_ref().map_or(entity.name.as_str(), |series| series.0.as_str());
             let at = entity.value("series");
@@ -110,7 +110,7 @@ impl Resolver<'_> {
                     writers.insert(series.to_owned(), (&entity.name, at));
                 }
             }
-            let clean = entity.whole && !has_errors(&self.findings[before..]);
+            let clean = entity.whole && self.lost == before.1 && !has_errors(&self.findings[before.0..]);
             if let Some(policy) = policy.filter(|_| clean) {
                 policies.entry(policy.name.clone()).or_insert(policy);
             }
@@ -213,9 +213,12 @@ impl Resolver<'_> {
     /// A reference, noted as a need if it is declared.
     fn needs<T>(&mut self, entity: &Entity<T>, noun: Noun, text: &NameText, key: &'static str, place: &str) -> Option<Name> {
         let span = entity.value(place);
-        let name = self.names.refer(noun, &text.0, &span, &mut self.findings)?;
+        if !self.names.knows(noun, &text.0, &span, &mut self.findings) {
+            self.lost += 1;
+            return None;
+        }
         self.needs.push(Need { from: (Noun::Policy, entity.name.clone()), to: (noun, text.0.clone()), key, span });
-        Some(name)
+        text.0.parse().ok()
     }
 
     fn policy_stores(&mut self, entity: &Entity<tables::Policy>, table: &tables::Policy) -> Vec<Name> {

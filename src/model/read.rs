@@ -64,7 +64,7 @@ pub struct Need {
 /// should be absolute.
 pub fn read(texts: &[(String, String)], base: &Path) -> Loaded {
     let (documents, findings) = load(texts);
-    let mut resolver = Resolver { base, findings, names: Names::default(), needs: Vec::new() };
+    let mut resolver = Resolver { base, findings, names: Names::default(), needs: Vec::new(), lost: 0 };
     resolver.names = Names::collect(&documents, &mut resolver.findings);
     let partial = resolver.set(&documents, texts);
     let lints = resolver.lints(&documents);
@@ -81,6 +81,8 @@ pub(super) struct Resolver<'a> {
     pub(super) findings: Vec<Finding>,
     pub(super) names: Names,
     pub(super) needs: Vec<Need>,
+    /// References that could not be resolved, whether or not that is worth a finding.
+    pub(super) lost: usize,
 }
 
 impl Resolver<'_> {
@@ -233,10 +235,10 @@ impl Resolver<'_> {
             return Some(number);
         }
         let (low, high) = range.into_inner();
-        self.findings.push(
-            Finding::new(code::OUT_OF_RANGE, format!("`{}.{key}` must be {low} to {high}", entity.path))
-                .at(entity.value(key), "out of range"),
-        );
+        let finding = Finding::new(code::OUT_OF_RANGE, format!("`{}.{key}` must be {low} to {high}", entity.path))
+            .at(entity.value(key), "out of range");
+        let rule = key.starts_with("keep_") && number == 0;
+        self.findings.push(if rule { finding.help(format!("leave `{key}` out to have no such rule")) } else { finding });
         None
     }
 
@@ -297,5 +299,6 @@ fn digest(files: &[(String, String)]) -> String {
             hash.update(part);
         }
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let hex = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    hash.finalize().iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]).collect()
 }

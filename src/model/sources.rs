@@ -103,7 +103,7 @@ impl Resolver<'_> {
     fn labels(&mut self, entity: &Entity<SourceTable>, table: &tables::FilesSource, labels: Option<&[String]>) {
         if let Some(labels) = labels.filter(|labels| labels.len() != table.paths.len()) {
             self.findings.push(
-                Finding::new(code::BAD_LABELS, format!("{} labels for {} paths", labels.len(), table.paths.len()))
+                Finding::new(code::BAD_LABELS, format!("`labels` has {}, `paths` has {}", labels.len(), table.paths.len()))
                     .at(entity.value("labels"), "one label for each path")
                     .at(entity.value("paths"), "the paths"),
             );

@@ -75,7 +75,7 @@ impl Zone {
     }
 
     /// The first minute after the gap that swallows `civil`. Gaps are at most a day long (Apia left out 30 December 2011).
-    fn after_gap(&self, civil: NaiveDateTime) -> Instant {
+    fn after_gap(self, civil: NaiveDateTime) -> Instant {
         let minute = civil.with_second(0).and_then(|c| c.with_nanosecond(0)).unwrap_or(civil);
         let valid = |minutes: i64| self.0.from_local_datetime(&(minute + TimeDelta::minutes(minutes))).earliest();
         // doubling, then halving: inside of the gap nothing is valid, after it everything is

@@ -8,12 +8,12 @@ use crate::facts::{Facts, SourceFacts, StoreFacts};
 use crate::model::PolicySet;
 use crate::model::id::{Instant, Name};
 use crate::source::{Probe, Sources};
-use crate::store::{StoreError, WriteStore};
+use crate::store::{ReadStore, StoreError};
 
 /// What is looked at, and what is remembered of it.
 pub struct Eyes {
     /// The manifest's stores; the error of one that could not be opened.
-    pub stores: BTreeMap<Name, Result<Arc<dyn WriteStore>, StoreError>>,
+    pub stores: BTreeMap<Name, Result<Arc<dyn ReadStore>, StoreError>>,
     /// Looks at sources.
     pub sources: Arc<dyn Sources>,
     /// The uuids that were seen before, by `<instance>/<store>`.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::mirror::awaited;
 use super::problem::{self, Guard};
-use super::retention::FUTURE_TOLERANCE;
+use super::retention::{FUTURE_TOLERANCE, Item, Verdicts};
 use super::step::{Holding, Reason, Step, Work};
 use super::view::{Seen, View};
 use crate::facts::SourceFacts;
@@ -30,8 +30,8 @@ pub(super) fn judge(view: &View<'_>, problems: &mut Vec<Finding>) -> Vec<Judged>
     view.seen.iter().map(|seen| on_store(view, seen, problems)).collect()
 }
 
-fn on_store(view: &View<'_>, seen: &Seen<'_>, problems: &mut Vec<Finding>) -> Judged {
-    let policy = view.policy;
+/// What one store holds, judged by its own rules and by what other stores still need of it.
+pub(super) fn verdicts(view: &View<'_>, seen: &Seen<'_>) -> (Vec<Item>, Verdicts) {
     let (items, mut verdicts) = view.present(seen);
     if view.policy.stores.len() > 1 {
         let numbers: HashMap<_, _> = items.iter().enumerate().map(|(n, i)| (i.id, n)).collect();
@@ -47,6 +47,12 @@ fn on_store(view: &View<'_>, seen: &Seen<'_>, problems: &mut Vec<Finding>) -> Ju
             .collect();
         verdicts.pin(&items, repaired);
     }
+    (items, verdicts)
+}
+
+fn on_store(view: &View<'_>, seen: &Seen<'_>, problems: &mut Vec<Finding>) -> Judged {
+    let policy = view.policy;
+    let (items, verdicts) = verdicts(view, seen);
     let going: Vec<usize> = (0..items.len()).filter(|n| !verdicts.kept(*n)).collect();
     let guard = if going.is_empty() { None } else { guard(view, seen, going.len(), items.len()) };
     let blocked = guard.is_some();

@@ -8,12 +8,14 @@
 //! | `deletes`, `sweeps`, `space` | what goes, and what keeps it from going |
 //! | `decide` | all of it, in passes over the world as the pass before leaves it |
 //! | `evolve` | the world after a plan |
+//! | `explain` | why each artifact stays, for lists |
 
 mod bucket;
 mod decide;
 mod deletes;
 mod due;
 mod evolve;
+mod explain;
 mod mirror;
 mod problem;
 mod retention;
@@ -22,6 +24,9 @@ mod step;
 mod sweeps;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use crate::model::id::Name;
@@ -29,6 +34,7 @@ use crate::model::id::Name;
 pub use bucket::{Bucket, Unit};
 pub use decide::{copies, decide, removals};
 pub use evolve::evolve;
+pub use explain::{Explained, explain};
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
 pub use step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
 

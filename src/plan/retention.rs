@@ -376,7 +376,3 @@ impl Verdicts {
         self.ranked.iter().filter(only_young).map(|n| min_age.after(items[*n].instant)).filter(|at| *at > now).min()
     }
 }
-
-#[cfg(test)]
-#[path = "tests/retention.rs"]
-mod tests;

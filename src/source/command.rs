@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::port::{Captured, SourceError, Watch};
 use super::secret::Secret;
-use crate::archive::stream::{StreamOptions, compress};
+use crate::archive::{StreamOptions, compress};
 use crate::model::{CommandSource, Name};
 
 /// How much of a command's complaints is kept, from its end. Bytes.
@@ -173,7 +173,7 @@ impl Speaker<'_> {
 
 fn end(group: rustix::process::Pid) {
     // A group that has ended by itself is what was wanted.
-    drop(rustix::process::kill_process_group(group, rustix::process::Signal::KILL));
+    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
 }
 
 fn kill_when_cancelled(groups: [Option<rustix::process::Pid>; 2], cancel: &AtomicBool, ended: &AtomicBool) {

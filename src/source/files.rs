@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::port::Probe;
-use crate::archive::walk::{Root, WalkPlan};
+use crate::archive::{Root, WalkPlan};
 use crate::model::{FilesSource, Name};
 
 /// The roots of a source, by label.

@@ -10,13 +10,13 @@ use chrono::DateTime;
 use super::port::{Captured, Fingerprint, Output, Probe, Shape, SourceError, Sources, Watch};
 use super::secret::{Secret, resolve};
 use super::{command, files};
-use crate::archive::fingerprint::fingerprint;
-use crate::archive::pack::{PackPlan, Progress, pack};
+use crate::archive::fingerprint;
+use crate::archive::{PackPlan, Progress, pack};
 use crate::model::id::{Instant, Name};
 use crate::model::{CommandSource, FilesSource, Source, SourceKind};
 
 /// Looks up a variable of this program's environment.
-pub type Variable = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+pub(super) type Variable = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// The file name of a tree's payload.
 const TREE: &str = "files.tar.zst";
@@ -124,7 +124,7 @@ impl Sources for HostSources {
 }
 
 /// A fingerprint as records hold it; none if the tree was not quiet, or its newest change is no time.
-fn known(seen: &crate::archive::fingerprint::Fingerprint) -> Option<Fingerprint> {
+fn known(seen: &crate::archive::Fingerprint) -> Option<Fingerprint> {
     let newest_change: Instant = DateTime::from_timestamp(seen.newest_change.seconds, seen.newest_change.nanos)?;
     let mut text = String::from("blake3:");
     for byte in seen.digest {

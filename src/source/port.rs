@@ -106,7 +106,7 @@ pub enum SourceError {
         name: String,
         /// Why.
         #[source]
-        source: crate::archive::error::PackError,
+        source: crate::archive::PackError,
     },
     /// A command went wrong.
     #[error("source `{name}`: {message}")]

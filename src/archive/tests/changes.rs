@@ -9,7 +9,7 @@ use super::super::error::{PackError, WarningKind};
 use super::super::index_read::Index;
 use super::super::pack::pack;
 use super::super::verify::verify;
-use super::tree::{look, packed, plan, restore};
+use super::tree::{look, packed, plan, restore, sample};
 
 /// A payload that runs something when its first byte comes: the packer is in the middle of its work then.
 struct Meanwhile<F: FnMut()> {
@@ -121,6 +121,37 @@ fn progress_is_told_and_never_goes_back() {
     let told: Vec<_> = told.try_iter().collect();
     assert!(told.len() > 3 && told.is_sorted());
     assert_eq!(*told.last().unwrap(), (packed.entries, packed.bytes));
+}
+
+#[test]
+fn who_may_not_give_files_away_keeps_them_and_says_so() {
+    let dir = sample();
+    let (payload, index, packed) = packed(&plan(&dir.path().join("t"), 2)).unwrap();
+    let target = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(target.path(), Some(65534), Some(65534)).unwrap();
+    // The system keeps identities per thread; the writers inherit this one's.
+    let outcome = std::thread::scope(|scope| {
+        let restore = || {
+            let (user, group) = (rustix::fs::Uid::from_raw(65534), rustix::fs::Gid::from_raw(65534));
+            rustix::thread::set_thread_groups(&[]).unwrap();
+            rustix::thread::set_thread_res_gid(group, group, group).unwrap();
+            rustix::thread::set_thread_res_uid(user, user, user).unwrap();
+            restore(&payload, Some(&index), target.path(), None)
+        };
+        scope.spawn(restore).join().unwrap().unwrap()
+    });
+    assert_eq!(outcome.entries, packed.entries);
+    assert!(outcome.owners_kept > 20);
+    let kinds = |want: fn(&WarningKind) -> bool| outcome.warnings.iter().filter(|w| want(&w.kind)).count();
+    assert_eq!(kinds(|kind| matches!(kind, WarningKind::Device)), 2);
+    assert_eq!(kinds(|kind| matches!(kind, WarningKind::Owner { .. })), 1);
+    assert_eq!(kinds(|kind| matches!(kind, WarningKind::Xattr { .. })), 3, "{:?}", outcome.warnings);
+    let (before, after) = (look(dir.path()), look(target.path()));
+    assert!(after.values().all(|seen| seen.owner == (65534, 65534)));
+    assert_eq!(after[&b"t/suid"[..]].mode & 0o7777, 0o755, "set-id bits would be another user's");
+    for (path, seen) in &after {
+        assert_eq!((seen.mtime, &seen.content, &seen.link), (before[path].mtime, &before[path].content, &before[path].link));
+    }
 }
 
 #[test]

@@ -208,6 +208,9 @@ fn damage_is_named() {
     bytes[start + 513] ^= 1;
     assert!(matches!(again(&bytes), ReadError::Damaged(Damage::Header { .. })));
     assert!(matches!(again(&[plain.as_slice(), &[0; 512]].concat()), ReadError::Damaged(Damage::Trailing(_))));
+    let slipped_in = [&[0x51, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 0][..], &payload].concat();
+    let error = verify(&mut slipped_in.as_slice(), Some(&open), 1, &AtomicBool::new(false)).unwrap_err();
+    assert!(matches!(error, ReadError::Damaged(Damage::SeekTable(_))));
 }
 
 proptest! {
@@ -236,7 +239,9 @@ proptest! {
         }
         let dir = tempfile::tempdir().unwrap();
         let names = ["a", "b", "c"].map(|name| dir.path().join(name));
-        names.iter().for_each(|name| fs::create_dir(name).unwrap());
+        for name in &names {
+            fs::create_dir(name).unwrap();
+        }
         let cancel = AtomicBool::new(false);
         let target = |folder| Target { folder, select: None, options: UnpackOptions::default(), progress: &|_| {}, cancel: &cancel };
         let _ = unpack(&mut plain.as_slice(), None, &target(&names[0]));

@@ -1,6 +1,7 @@
 //! Tests that need whole trees and other programs: GNU tar, zstd, setfacl, setcap. They run as root; a missing tool fails them.
 
 mod changes;
+mod formats;
 mod gnu_tar;
 mod hostile;
 mod round_trip;

@@ -125,6 +125,30 @@ fn a_selection_takes_the_content_of_hard_links_from_outside() {
 }
 
 #[test]
+fn what_the_target_would_hand_down_is_not_inherited() {
+    let dir = sample();
+    let before = look(dir.path());
+    let (payload, index, _) = packed(&plan(&dir.path().join("t"), 2)).unwrap();
+    let target = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(target.path(), None, Some(777)).unwrap();
+    fs::set_permissions(target.path(), std::os::unix::fs::PermissionsExt::from_mode(0o2755)).unwrap();
+    super::tree::run("setfacl", &["-d", "-m", "u:1005:rwx", target.path().to_str().unwrap()]);
+    restore(&payload, Some(&index), target.path(), None).unwrap();
+    assert_same(&before, &look(target.path()));
+}
+
+#[test]
+fn unpacking_everything_from_random_access_is_the_same() {
+    let dir = sample();
+    let (payload, index, _) = packed(&plan(&dir.path().join("t"), 2)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let cancel = AtomicBool::new(false);
+    let target = Target { folder: folder.path(), select: None, options: UnpackOptions::default(), progress: &|_| {}, cancel: &cancel };
+    unpack_path(&payload, &Index::open(&index).unwrap(), &target).unwrap();
+    assert_same(&look(dir.path()), &look(folder.path()));
+}
+
+#[test]
 fn a_path_that_is_not_there_is_said() {
     let dir = sample();
     let (payload, index, _) = packed(&plan(dir.path(), 1)).unwrap();

@@ -1,46 +1,44 @@
 //! Codes of what is seen in stores, on hosts, while planning and while running. Layers above add their rows here.
 
 codes! { World;
-    STORE_AWAY error "store-away", "a store that is known from earlier runs is not there",
-        "The local state remembers the uuid of the store that stood here. Now the place is empty or missing: a disk that is not mounted, a bucket that was deleted, a path that was changed. Writing here would scatter backups over two places, and a plan that thinks the store is new would capture everything again, so nothing that concerns it runs. Bring the store back; or, if a new empty store is what you want, say so with `lucid-policy store accept NAME`.";
-    STORE_REPLACED error "store-replaced", "another store answers under a known name",
-        "The store at this place has another uuid than the one that was here before: another disk is mounted, or the path points to somebody else's backups. Nothing that concerns it runs. Mount the right one; or take the new one with `lucid-policy store accept NAME`.";
-    STORE_TWIN error "store-twin", "two stores of the manifest are one place",
-        "Both stores carry the same uuid: a copy on the second would be the same bytes on the same disk, and deleting there would delete here. Give them different places, or remove one from the manifest.";
-    STORE_TOO_NEW error "store-too-new", "a store was written by a newer version of this program",
-        "The format's major version is newer than the one that this program knows. Reading it would be guesswork, and deleting from it would be worse. Use the newer version of lucid-policy.";
-    OTHER_HOST error "other-host", "another host owns this instance",
-        "One host captures and copies an instance; two would delete each other's work. Use another `name` in the manifest if this is another system. If the host that owned it is gone for good and this one takes its place, run `lucid-policy claim`.";
-    STORE_UNUSABLE error "store-unusable", "a store cannot be used",
-        "The place is there but cannot serve: a file where a folder should be, no permission, not mounted although the manifest says `mount = true`, or an error of the disk. The message names the place and the reason.";
-    INCOMPLETE_LISTING error "incomplete-listing", "a store could not be listed completely",
-        "A part of the store could not be read, so what is missing cannot be told from what was not seen. Nothing is copied to it, deleted from it or swept there, and nothing is captured to it.";
-    NO_USABLE_STORE error "no-usable-store", "a policy has no store that can take its artifact",
-        "Every store of the policy is away or unusable. The findings about the stores say why.";
-    SOURCE_UNUSABLE error "source-unusable", "a source does not look right",
-        "The source is missing, empty, or not mounted although the manifest says so. A backup of it would be a backup of nothing, and retention would let it push out the good ones, so nothing is captured and nothing is deleted. Bring the source back, or change the manifest.";
-    TOO_LATE warning "too-late", "a missed slot is too old to be made up",
-        "The newest slot of the schedule is past by more than `catch_up_within` allows. The policy waits for its next slot; `lucid-policy apply --now --only policy.NAME` runs it at once.";
-    NO_ROOM error "no-room", "a capture would leave less than `min_free`",
-        "Even after everything that retention lets go, the store would have less room than `min_free` demands. Free space, lower `min_free`, or keep less.";
-    DELETE_FRACTION error "delete-fraction", "a plan would delete too much of a series at once",
-        "More artifacts would go in one run than `[guard] max_delete_fraction` allows: as a rule a retention was shortened by mistake. Nothing of the series is deleted. If it is meant, raise `max_delete_fraction` in a reviewed commit, apply, and lower it again.";
-    DELETE_WHILE_LATE error "delete-while-late", "nothing old is deleted while backups are late",
-        "The newest complete artifact of the series is older than its `rpo`: something is wrong with making backups, and until that is mended the old ones are all there is.";
-    DELETE_SIBLINGS error "delete-siblings", "deletes on a first store wait for all its siblings",
-        "Another store of the policy could not be seen. What is deleted here could be the last copy of what that store lacks.";
-    CLOCK_BEHIND error "clock-behind", "artifacts are dated after now",
-        "At least one artifact is dated in the future: the clock of this host was set back, or was ahead when the artifact was made. Ages mean nothing then, so nothing of the series is deleted; captures go on. Set the clock right; if the artifact's own date is wrong, deletes begin again when that date has passed.";
-    UNREADABLE_RECORD error "unreadable-record", "a catalogue has entries that this version cannot read",
-        "The names were written by a newer version of this program or damaged. They may need artifacts that this version would delete, so nothing of the series is deleted.";
-    DELETE_PAUSED advice "delete-paused", "a paused policy deletes nothing",
-        "The policy's `state` is `paused`: it captures, copies and deletes nothing. Artifacts that its retention lets go are kept until it is active or retired.";
-    DAMAGED warning "damaged", "a copy is damaged and no good one is known",
-        "Objects of the artifact are missing, have another size, or failed a check, and no store of the policy has a good copy. It satisfies no slot and takes no place in retention. `lucid-policy verify` says which object it is; `lucid-policy show ID` what can still be read.";
-    ORPHAN_SERIES advice "orphan-series", "a store holds a series that no policy names",
-        "The policy was removed or renamed, or no longer uses the store. Its artifacts are shown and never deleted. To go on with it under a new name set `series` on the new policy; to let its retention run out, bring the policy back with `state = \"retired\"`.";
-    FOREIGN advice "foreign", "a store holds objects that this program did not write",
-        "They are listed and never touched.";
-    EMPTY_PLAN_ONLY advice "plan-restricted", "the plan is restricted to some policies",
-        "`--only` was given: other policies were not looked at, and nothing was swept.";
+STORE_AWAY error "store-away", "a store that is known from earlier runs is not there",
+    "The local state remembers the uuid of the store that stood here. Now the place is empty or missing: a disk that is not mounted, a bucket that was deleted, a path that was changed. Writing here would scatter backups over two places, and a plan that thinks the store is new would capture everything again, so nothing that concerns it runs. Bring the store back; or, if a new empty store is what you want, say so with `lucid-policy store accept NAME`.";
+STORE_REPLACED error "store-replaced", "another store answers under a known name",
+    "The store at this place has another uuid than the one that was here before: another disk is mounted, or the path points to somebody else's backups. Nothing that concerns it runs. Mount the right one; or take the new one with `lucid-policy store accept NAME`.";
+STORE_TWIN error "store-twin", "two stores of the manifest are one place",
+    "Both stores carry the same uuid: a copy on the second would be the same bytes on the same disk, and deleting there would delete here. Give them different places, or remove one from the manifest.";
+STORE_TOO_NEW error "store-too-new", "a store was written by a newer version of this program",
+    "The format's major version is newer than the one that this program knows. Reading it would be guesswork, and deleting from it would be worse. Use the newer version of lucid-policy.";
+OTHER_HOST error "other-host", "another host owns this instance",
+    "One host captures and copies an instance; two would delete each other's work. Use another `name` in the manifest if this is another system. If the host that owned it is gone for good and this one takes its place, run `lucid-policy claim`.";
+STORE_UNUSABLE error "store-unusable", "a store cannot be used",
+    "The place is there but cannot serve: a file where a folder should be, no permission, not mounted although the manifest says `mount = true`, or an error of the disk. The message names the place and the reason.";
+INCOMPLETE_LISTING error "incomplete-listing", "a store could not be listed completely",
+    "A part of the store could not be read, so what is missing cannot be told from what was not seen. Nothing is copied to it, deleted from it or swept there, and nothing is captured to it.";
+NO_USABLE_STORE error "no-usable-store", "a policy has no store that can take its artifact",
+    "Every store of the policy is away or unusable. The findings about the stores say why.";
+SOURCE_UNUSABLE error "source-unusable", "a source does not look right",
+    "The source is missing, empty, or not mounted although the manifest says so. A backup of it would be a backup of nothing, and retention would let it push out the good ones, so nothing is captured and nothing is deleted. Bring the source back, or change the manifest.";
+TOO_LATE warning "too-late", "a missed slot is too old to be made up",
+    "The newest slot of the schedule is past by more than `catch_up_within` allows. The policy waits for its next slot; `lucid-policy apply --now --only policy.NAME` runs it at once.";
+NO_ROOM error "no-room", "a capture would leave less than `min_free`",
+    "Even after everything that retention lets go, the store would have less room than `min_free` demands. Free space, lower `min_free`, or keep less.";
+DELETE_FRACTION error "delete-fraction", "a plan would delete too much of a series at once",
+    "More artifacts would go in one run than `[guard] max_delete_fraction` allows: as a rule a retention was shortened by mistake. Nothing of the series is deleted. If it is meant, raise `max_delete_fraction` in a reviewed commit, apply, and lower it again.";
+DELETE_WHILE_LATE error "delete-while-late", "nothing old is deleted while backups are late",
+    "The newest complete artifact of the series is older than its `rpo`: something is wrong with making backups, and until that is mended the old ones are all there is.";
+DELETE_SIBLINGS error "delete-siblings", "deletes on a first store wait for all its siblings",
+    "Another store of the policy could not be seen. What is deleted here could be the last copy of what that store lacks.";
+CLOCK_BEHIND error "clock-behind", "artifacts are dated after now",
+    "At least one artifact is dated in the future: the clock of this host was set back, or was ahead when the artifact was made. Ages mean nothing then, so nothing of the series is deleted; captures go on. Set the clock right; if the artifact's own date is wrong, deletes begin again when that date has passed.";
+UNREADABLE_RECORD error "unreadable-record", "a catalogue has entries that this version cannot read",
+    "The names were written by a newer version of this program or damaged. They may need artifacts that this version would delete, so nothing of the series is deleted.";
+DELETE_PAUSED advice "delete-paused", "a paused policy deletes nothing",
+    "The policy's `state` is `paused`: it captures, copies and deletes nothing. Artifacts that its retention lets go are kept until it is active or retired.";
+DAMAGED warning "damaged", "a copy is damaged and no good one is known",
+    "Objects of the artifact are missing, have another size, or failed a check, and no store of the policy has a good copy. It satisfies no slot and takes no place in retention. `lucid-policy verify` says which object it is; `lucid-policy show ID` what can still be read.";
+ORPHAN_SERIES advice "orphan-series", "a store holds a series that no policy names",
+    "The policy was removed or renamed, or no longer uses the store. Its artifacts are shown and never deleted. To go on with it under a new name set `series` on the new policy; to let its retention run out, bring the policy back with `state = \"retired\"`.";
+FOREIGN advice "foreign", "a store holds objects that this program did not write",
+    "They are listed and never touched: not counted, not copied, not deleted. If they are in the way, move them yourself; if a store is to serve this program alone, give it a folder of its own.";
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{Datelike, Days, NaiveDate, TimeDelta, TimeZone, Utc};
 use proptest::prelude::*;
 
-use super::*;
-use crate::model::id::Capture;
+use crate::model::id::{ArtifactId, Capture, Instant, Random};
+use crate::model::{Period, Retention, Zone};
+use crate::plan::bucket::{Bucket, Unit};
+use crate::plan::retention::*;
 
 fn id(start: Instant, number: usize) -> ArtifactId {
     let mut bytes = [0_u8; 10];
@@ -102,12 +104,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_order_of_the_items_changes_no_verdict(items in series(), retention in retentions(), zone in zones(), seed in any::<u64>()) {
+    fn the_order_of_the_items_changes_no_verdict(items in series(), retention in retentions(), zone in zones(), seed in any::<usize>()) {
         let rules = rules(&retention, zone, now());
         let mut shuffled = items.clone();
         let length = shuffled.len().max(1);
         for number in 0..shuffled.len() {
-            shuffled.swap(number, (seed as usize).wrapping_mul(number + 7) % length);
+            shuffled.swap(number, seed.wrapping_mul(number + 7) % length);
         }
         prop_assert_eq!(kept(&items, &rules), kept(&shuffled, &rules));
     }

@@ -68,3 +68,16 @@ fn every_manifest_that_is_shown_is_tried() {
     scripts.push(file(".ci/run"));
     none(&unexercised(&manifests, &tests, &scripts));
 }
+
+/// A manifest without its comments, its empty lines and its alignment.
+fn bare(manifest: &str) -> Vec<String> {
+    let words = |line: &str| line.split(" #").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    manifest.lines().filter(|line| !line.starts_with('#')).map(words).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn the_readme_shows_the_manifest_of_the_quickstart() {
+    let readme = file("README.md").text;
+    let shown = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("README.md shows a manifest");
+    assert_eq!(bare(shown), bare(&file("examples/quickstart/lucid-policy.toml").text));
+}

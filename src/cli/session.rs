@@ -1,0 +1,217 @@
+//! One invocation: the manifest, the stores it names, the local state, who we are and what time it is.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use chrono::Utc;
+
+use super::Global;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::screen::{Format, Screen};
+use crate::execute::{Host, LocalState, Ports, Report};
+use crate::facts::{Facts, StoreFacts, Trouble};
+use crate::finding::{Finding, has_errors, sort};
+use crate::model::id::{Instant, Name, Random};
+use crate::model::{Loaded, PolicySet, StoreKind, read};
+use crate::observe::{Eyes, collect};
+use crate::source::{HostSources, Sources};
+use crate::store::{Directory, ReadStore, StoreError, WriteStore};
+use crate::{graph, lint};
+
+/// Tried in this order where no `-f` is given.
+const DEFAULTS: [&str; 2] = ["lucid-policy.toml", "policies"];
+
+/// What is wanted of the stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Nothing is changed, and another host's instance may be looked at.
+    Read,
+    /// As this instance's own host.
+    Write,
+}
+
+/// One invocation.
+pub(super) struct Session {
+    pub(super) set: Arc<PolicySet>,
+    pub(super) texts: Vec<(String, String)>,
+    pub(super) state: Arc<LocalState>,
+    pub(super) host: Host,
+    pub(super) sources: Arc<dyn Sources>,
+    access: Access,
+    temp_tag: String,
+}
+
+/// A manifest as it was read, with every finding about it.
+pub(super) fn load(global: &Global) -> Result<(Loaded, Vec<Finding>), Failure> {
+    let path = match &global.file {
+        Some(path) => path.clone(),
+        None => DEFAULTS.iter().map(PathBuf::from).find(|p| p.exists()).ok_or_else(|| {
+            Failure::usage(
+                "there is no lucid-policy.toml and no policies/ here",
+                "name the manifest with -f, or make one with `lucid-policy init`",
+            )
+        })?,
+    };
+    let (texts, base) = texts(&path)?;
+    let loaded = read(&texts, &base);
+    let mut findings = loaded.findings.clone();
+    findings.extend(graph::cycles(&loaded));
+    findings.extend(lint::judge(&loaded));
+    sort(&mut findings);
+    Ok((loaded, findings))
+}
+
+fn texts(path: &Path) -> Result<(Vec<(String, String)>, PathBuf), Failure> {
+    let cannot = |path: &Path, error: &std::io::Error| {
+        Failure::usage(format!("`{}` cannot be read: {error}", path.display()), "name a manifest with -f")
+    };
+    let whole = fs::canonicalize(path).map_err(|e| cannot(path, &e))?;
+    let one = |path: &Path| -> Result<(String, String), Failure> {
+        let bytes = fs::read(path).map_err(|e| cannot(path, &e))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Failure::new(Exit::InvalidManifest, format!("`{}` is not UTF-8 text", path.display()), "save it as UTF-8"))?;
+        Ok((path.to_string_lossy().into_owned(), text))
+    };
+    if !whole.is_dir() {
+        let base = whole.parent().unwrap_or(Path::new("/")).to_owned();
+        return Ok((vec![one(path)?], base));
+    }
+    let entries = fs::read_dir(path).map_err(|e| cannot(path, &e))?;
+    let mut files: Vec<PathBuf> =
+        entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "toml")).collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::usage(
+            format!("there is no *.toml in `{}`", path.display()),
+            "name the manifest with -f, or make one with `lucid-policy init`",
+        ));
+    }
+    Ok((files.iter().map(|p| one(p)).collect::<Result<_, _>>()?, whole))
+}
+
+impl Session {
+    /// Reads the manifest; one with errors ends here, with all of them on the screen.
+    pub(super) fn open(global: &Global, screen: &Screen, access: Access) -> Result<Self, Failure> {
+        let (loaded, findings) = load(global)?;
+        if has_errors(&findings) {
+            if global.format().is_ok_and(|f| f == Format::Json) {
+                screen.out(&crate::finding::to_json(&findings));
+            } else {
+                screen.say(screen.findings(&findings, &loaded.texts).trim_end());
+            }
+            return Err(Failure::new(Exit::InvalidManifest, "", ""));
+        }
+        let set = loaded.set.ok_or_else(|| Failure::unexpected("the manifest has no errors and no meaning"))?;
+        let state = Arc::new(LocalState::new(state_folder(global)?));
+        let host = host(&state, access)?;
+        let threads = set.run.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
+        let sources = Arc::new(HostSources { threads, variable: Arc::new(|name: &str| std::env::var(name).ok()) });
+        let temp_tag = Random::new(random()?).to_string();
+        Ok(Self { set: Arc::new(set), texts: loaded.texts, state, host, sources, access, temp_tag })
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Instant {
+        now()
+    }
+
+    /// Every store of the manifest, opened afresh.
+    pub(super) fn stores(&self) -> BTreeMap<Name, Result<Arc<dyn WriteStore>, StoreError>> {
+        self.set
+            .stores
+            .iter()
+            .map(|(name, store)| {
+                let StoreKind::Directory { path, mount } = &store.kind;
+                let opened = match self.access {
+                    Access::Read => Directory::open_for_reading(path, *mount, &self.temp_tag),
+                    Access::Write => Directory::open(path, *mount, &self.temp_tag),
+                };
+                (name.clone(), opened.map(|s| Arc::new(s) as Arc<dyn WriteStore>))
+            })
+            .collect()
+    }
+
+    /// The stores that can be used.
+    pub(super) fn usable_stores(&self) -> BTreeMap<Name, Arc<dyn WriteStore>> {
+        self.stores().into_iter().filter_map(|(name, store)| Some((name, store.ok()?))).collect()
+    }
+
+    /// A picture of the world now.
+    pub(super) fn facts(&self) -> Result<Facts, Failure> {
+        let eyes = Eyes {
+            stores: self.stores().into_iter().map(|(name, store)| (name, store.map(|s| s as Arc<dyn ReadStore>))).collect(),
+            sources: Arc::clone(&self.sources),
+            known: self.state.stores()?,
+            abandoned: self.state.abandoned()?,
+            host: self.host.id.clone(),
+            reading: self.access == Access::Read,
+        };
+        Ok(collect(&self.set, &eyes, self.now()))
+    }
+
+    /// A picture of the world now; if even the local state cannot be read, one in which nothing can be used.
+    pub(super) fn look(&self) -> Facts {
+        self.facts().unwrap_or_else(|failure| {
+            let trouble = Trouble::Unusable { message: failure.message, help: failure.help };
+            let stores = self.set.stores.keys().map(|name| (name.clone(), StoreFacts::Unusable(trouble.clone()))).collect();
+            Facts { at: now(), host: self.host.id.clone(), stores, sources: BTreeMap::new() }
+        })
+    }
+
+    /// What the executor acts on.
+    pub(super) fn ports(&self, report: Report, cancel: Arc<AtomicBool>) -> Ports {
+        Ports {
+            stores: self.usable_stores(),
+            sources: Arc::clone(&self.sources),
+            clock: Arc::new(now),
+            // The first draw has succeeded when the session was opened; the system's generator does not fail later.
+            entropy: Arc::new(|| random().unwrap_or_else(|_| std::process::abort())),
+            state: Arc::clone(&self.state),
+            host: self.host.clone(),
+            report,
+            cancel,
+        }
+    }
+}
+
+/// The time.
+pub(super) fn now() -> Instant {
+    Utc::now()
+}
+
+/// Ten random bytes.
+pub(super) fn random() -> Result<[u8; 10], Failure> {
+    let mut bytes = [0; 10];
+    getrandom::fill(&mut bytes).map_err(|e| Failure::unexpected(format!("the system gives no random bytes: {e}")))?;
+    Ok(bytes)
+}
+
+fn state_folder(global: &Global) -> Result<PathBuf, Failure> {
+    if let Some(folder) = &global.state_dir {
+        return std::path::absolute(folder).map_err(|e| Failure::unexpected(format!("the working folder cannot be found: {e}")));
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/lucid-policy"));
+    }
+    let xdg = std::env::var_os("XDG_STATE_HOME").filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+    xdg.or(home)
+        .map(|f| f.join("lucid-policy"))
+        .ok_or_else(|| Failure::usage("there is no HOME to remember things in", "name a folder with --state-dir"))
+}
+
+/// The system's identity, else one that the local state remembers. Looking never writes: then a host without either is nobody yet.
+fn host(state: &LocalState, access: Access) -> Result<Host, Failure> {
+    let system = fs::read_to_string("/etc/machine-id").ok().map(|id| id.trim().to_owned()).filter(|id| id.len() == 32);
+    let id = match (system, access) {
+        (Some(id), _) => id,
+        (None, Access::Write) => state.host(Random::new(random()?).as_str())?,
+        (None, Access::Read) => state.known_host()?.unwrap_or_default(),
+    };
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Ok(Host { id, name, pid: std::process::id() })
+}

@@ -1,0 +1,200 @@
+//! `apply`: the plan, done.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::cli::Global;
+use crate::cli::ask::confirmed;
+use crate::cli::bars::Bars;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::screen::{Format, Screen};
+use crate::cli::select;
+use crate::cli::session::{Access, Session};
+use crate::cli::signals::Signals;
+use crate::execute::{self, Ending, Event, Observe, Order, Outcome, Report};
+use crate::model::id::Name;
+use crate::plan::{Plan, Request, Step, decide};
+use crate::report::{event_text, outcome_text};
+
+/// Do what the plan says.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n    lucid-policy apply\n    lucid-policy apply --now --only policy.config --yes\n    lucid-policy plan --out plan.json && lucid-policy apply --plan plan.json"
+)]
+pub struct Args {
+    /// Work on these policies only
+    #[arg(long, value_name = "policy.NAME")]
+    only: Vec<String>,
+    /// Capture what is selected now, whatever its schedule says
+    #[arg(long)]
+    now: bool,
+    /// Do not ask, even where something is deleted
+    #[arg(short, long)]
+    yes: bool,
+    /// Delete nothing that this saved plan does not name; refused if the manifest has changed since
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "now"])]
+    plan: Option<PathBuf>,
+}
+
+/// What is read of a saved plan.
+#[derive(Debug, Deserialize)]
+struct Saved {
+    format_version: String,
+    instance: Name,
+    manifest_sha256: String,
+    only: Vec<Name>,
+    steps: Vec<Step>,
+}
+
+impl Args {
+    pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+        let format = global.format()?;
+        let session = Session::open(global, screen, Access::Write)?;
+        let saved = self.plan.as_deref().map(|path| saved(&session, path)).transpose()?;
+        let only = match &saved {
+            Some(saved) => saved.only.iter().cloned().collect(),
+            None => select::only(&session.set, &self.only)?,
+        };
+        // A capture that the saved plan asks for by hand is asked for again.
+        let now = self.now || saved.as_ref().is_some_and(|s| s.steps.iter().any(|s| s.reason == crate::plan::Reason::Requested {}));
+        let request = Request { only, now };
+        let facts = session.facts()?;
+        let plan = decide(&session.set, &facts, facts.at, &request);
+        if let Some(saved) = &saved {
+            fresh(&plan, saved)?;
+        }
+        if format == Format::Text && (!screen.quiet || screen.interactive) {
+            super::plan::show(screen, &session, &plan);
+        }
+        if plan.is_empty() {
+            if format == Format::Json {
+                screen.json(&plan);
+            }
+            return Ok(if plan.refused() { Exit::Refused } else { Exit::Good });
+        }
+        let deletes: BTreeSet<String> = plan.steps.iter().filter(|s| s.work.deletes()).map(|s| s.address.clone()).collect();
+        let asked = screen.interactive && !self.yes && saved.is_none() && !deletes.is_empty();
+        if asked && !confirmed(screen, "\nThis deletes what is listed above.") {
+            return Err(Failure::new(Exit::Good, "", "nothing was done"));
+        }
+        let approved = (asked || saved.is_some()).then_some(deletes);
+        perform(session, screen, format, plan, request, approved)
+    }
+}
+
+fn perform(
+    session: Session,
+    screen: &Screen,
+    format: Format,
+    plan: Plan,
+    request: Request,
+    approved: Option<BTreeSet<String>>,
+) -> Result<Exit, Failure> {
+    if let Some(nice) = session.set.run.nice {
+        // A host that refuses to be nicer backs up all the same.
+        let _ = rustix::process::nice(nice);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::unexpected(format!("no threads can be started: {e}")))?;
+    let screen = *screen;
+    let bars = Arc::new(Bars::new(screen.bars && format == Format::Text));
+    let report: Report = {
+        let bars = Arc::clone(&bars);
+        Arc::new(move |event: Event| match format {
+            Format::Json => match serde_json::to_string(&event) {
+                Ok(line) => screen.out(&format!("{line}\n")),
+                Err(error) => screen.say(&format!("error: an event is no JSON: {error}")),
+            },
+            Format::Text => {
+                let line = event_text(&event).filter(|_| !screen.quiet || loud(&event));
+                bars.show(&event, line.map(|l| move || screen.say(&l)));
+            }
+        })
+    };
+    let announced = Arc::clone(&report);
+    let (outcome, signals) = runtime.block_on(async move {
+        let signals = Signals::watch(move |signal| announced(Event::Interrupted { signal: signal.to_owned() }))?;
+        let ports = session.ports(Arc::clone(&report), Arc::clone(&signals.cancel));
+        let order = Order { set: Arc::clone(&session.set), plan, request, approved };
+        let session = Arc::new(session);
+        let observe: Observe = {
+            let session = Arc::clone(&session);
+            Arc::new(move || session.look())
+        };
+        let outcome = execute::apply(order, ports, observe).await?;
+        let exit = exit_of(&outcome, &signals);
+        report(Event::RunEnded { run: outcome.run.to_string(), at: outcome.end, exit: exit as u8 });
+        if format == Format::Text && !screen.quiet {
+            let text = screen.findings(&outcome.findings, &session.texts);
+            if !text.is_empty() {
+                screen.say(text.trim_end());
+            }
+        }
+        Ok::<_, Failure>((outcome, signals))
+    })?;
+    bars.finish();
+    let exit = exit_of(&outcome, &signals);
+    if format == Format::Text && (!screen.quiet || exit != Exit::Good) {
+        screen.say(&outcome_text(&outcome));
+    }
+    Ok(exit)
+}
+
+/// What `--quiet` does not silence.
+fn loud(event: &Event) -> bool {
+    match event {
+        Event::StepEnded(outcome) => matches!(outcome.result, execute::StepResult::Failed { .. }),
+        Event::PolicyLocked { .. } | Event::Interrupted { .. } => true,
+        _ => false,
+    }
+}
+
+fn exit_of(outcome: &Outcome, signals: &Signals) -> Exit {
+    match outcome.ending() {
+        Ending::Interrupted => signals.exit().unwrap_or(Exit::Interrupted),
+        Ending::Failed => Exit::StepFailed,
+        Ending::Refused => Exit::Refused,
+        Ending::Locked => Exit::Locked,
+        Ending::Good => Exit::Good,
+    }
+}
+
+fn saved(session: &Session, path: &Path) -> Result<Saved, Failure> {
+    let shown = path.display();
+    let bytes =
+        std::fs::read(path).map_err(|e| Failure::usage(format!("`{shown}` cannot be read: {e}"), "name a plan that `plan --out` saved"))?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes)
+        .map_err(|e| Failure::usage(format!("`{shown}` is not a plan: {e}"), "name a plan that `plan --out` saved"))?;
+    let major = value.get("format_version").and_then(|v| v.as_str()).and_then(|v| v.split('.').next()).unwrap_or_default();
+    if major != "1" {
+        return Err(Failure::new(
+            Exit::Stale,
+            format!("`{shown}` has a format version that this program does not read"),
+            "make a new plan",
+        ));
+    }
+    let saved: Saved = serde_json::from_value(value)
+        .map_err(|e| Failure::usage(format!("`{shown}` is not a plan: {e}"), "name a plan that `plan --out` saved"))?;
+    if saved.instance != session.set.instance || saved.manifest_sha256 != session.set.manifest_sha256 {
+        let message = format!("`{shown}` (format {}) was made from another manifest than the one that is here now", saved.format_version);
+        return Err(Failure::new(Exit::Stale, message, "make a new plan, and have it reviewed"));
+    }
+    Ok(saved)
+}
+
+/// Refuses a plan that would now delete more than the saved one named.
+fn fresh(plan: &Plan, saved: &Saved) -> Result<(), Failure> {
+    let named: BTreeSet<&str> = saved.steps.iter().filter(|s| s.work.deletes()).map(|s| s.address.as_str()).collect();
+    let more: Vec<&str> =
+        plan.steps.iter().filter(|s| s.work.deletes()).map(|s| s.address.as_str()).filter(|a| !named.contains(a)).collect();
+    if more.is_empty() {
+        return Ok(());
+    }
+    let message =
+        format!("the saved plan is stale: by now these would be deleted too, and it does not name them:\n    {}", more.join("\n    "));
+    Err(Failure::new(Exit::Stale, message, "make a new plan, and have it reviewed"))
+}

@@ -1,0 +1,21 @@
+//! The verbs: one file each, with its arguments, its help and the one function that runs it.
+
+mod apply;
+mod artifacts;
+mod claim;
+mod command;
+mod completions;
+mod explain;
+mod graph;
+mod hold;
+mod init;
+mod list;
+mod plan;
+mod schema;
+mod show;
+mod status;
+mod store;
+mod validate;
+mod verify;
+
+pub use command::Command;

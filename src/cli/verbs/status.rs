@@ -1,0 +1,45 @@
+//! `status`: where every policy stands.
+
+use crate::cli::Global;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::screen::{Format, Screen};
+use crate::cli::session::{Access, Session};
+use crate::facts::StoreFacts;
+use crate::plan::{Request, decide};
+use crate::report::{status_of, status_text};
+
+/// Say where every policy stands, and whether it is late.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n    lucid-policy status\n    lucid-policy status --check || alert")]
+pub struct Args {
+    /// End with 7 if a policy is late
+    #[arg(long)]
+    check: bool,
+}
+
+impl Args {
+    pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
+        let format = global.format()?;
+        let session = Session::open(global, screen, Access::Read)?;
+        let facts = session.facts()?;
+        let status = status_of(&session.set, &facts, facts.at);
+        match format {
+            Format::Json => screen.json(&status),
+            Format::Text => {
+                screen.out(&status_text(&status, &session.set));
+                let findings = decide(&session.set, &facts, facts.at, &Request::default()).findings;
+                let findings = screen.findings(&findings, &session.texts);
+                if !findings.is_empty() {
+                    screen.out(&format!("\n{findings}"));
+                }
+            }
+        }
+        let unseen = facts.stores.values().any(|s| matches!(s, StoreFacts::Unusable(_)));
+        Ok(match (self.check, status.late, unseen) {
+            (true, true, _) => Exit::Late,
+            (true, false, true) => Exit::NotChecked,
+            _ => Exit::Good,
+        })
+    }
+}

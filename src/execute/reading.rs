@@ -1,0 +1,69 @@
+//! One artifact opened for looking: its record, and the record and index of whoever owns its bytes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::StepError;
+use super::run::key_of;
+use super::verify::Stored;
+use crate::facts::{Artifact, Facts};
+use crate::model::id::{ArtifactId, Name};
+use crate::store::record::Record;
+use crate::store::segments::SegmentsAt;
+use crate::store::{WriteStore, layout};
+
+/// An artifact, opened.
+pub struct Reading {
+    store: Arc<dyn WriteStore>,
+    /// Its record.
+    pub record: Record,
+    owner: Record,
+    folder: String,
+}
+
+impl Reading {
+    /// Opens the artifact on the first store where it is whole, else on the first that lists it.
+    pub fn open(
+        instance: &Name,
+        stores: &BTreeMap<Name, Arc<dyn WriteStore>>,
+        facts: &Facts,
+        series: &Name,
+        id: ArtifactId,
+    ) -> Result<Self, StepError> {
+        let mut listed: Vec<(&Name, &[Artifact], &Artifact)> = Vec::new();
+        for (name, listing) in facts.stores.iter().filter_map(|(n, s)| Some((n, s.listing()?))) {
+            let Some(held) = listing.series.get(series) else { continue };
+            listed.extend(held.artifacts.iter().find(|a| a.id == id).map(|a| (name, held.artifacts.as_slice(), a)));
+        }
+        listed.sort_by_key(|(_, _, artifact)| !artifact.listed_complete());
+        let first = listed.into_iter().find_map(|(name, all, artifact)| Some((stores.get(name)?, all, artifact)));
+        let Some((store, all, artifact)) = first else {
+            return Err(StepError::Changed(format!("`{id}` is not listed on any store that can be read")));
+        };
+        let (record, folder) = record(store, instance, series, artifact)?;
+        let owner = match artifact.need.and_then(|need| all.iter().find(|a| a.id.random() == need)) {
+            Some(owner) => Some(self::record(store, instance, series, owner)?),
+            None => None,
+        };
+        let (owner, folder) = owner.unwrap_or_else(|| (record.clone(), folder));
+        Ok(Self { store: Arc::clone(store), record, owner, folder })
+    }
+
+    /// The index of its files; none for a stream.
+    pub fn index(&self) -> Option<impl crate::archive::ReadAt> {
+        let index = self.owner.index.as_ref()?;
+        Some(Stored(SegmentsAt::new(self.store.as_ref(), &self.folder, std::slice::from_ref(index))))
+    }
+}
+
+fn record(store: &Arc<dyn WriteStore>, instance: &Name, series: &Name, artifact: &Artifact) -> Result<(Record, String), StepError> {
+    let generation = artifact.usable_generation().or(artifact.generations.last());
+    let Some(key) = generation.and_then(|g| key_of(artifact, g.n)) else {
+        return Err(StepError::Changed(format!("`{}` has no generation", artifact.id)));
+    };
+    let name = layout::record(instance, series, &key);
+    let wrong = |e: &dyn std::fmt::Display| StepError::Damaged(format!("{}: record `{name}`: {e}", store.place()));
+    let record = Record::read(&store.get(&name)?).map_err(|e| wrong(&e))?;
+    record.matches(&key).map_err(|e| wrong(&e))?;
+    Ok((record, layout::payload_folder(instance, series, &artifact.id, key.generation)))
+}

@@ -1,0 +1,3 @@
+//! The laws of the planner, as properties.
+
+mod retention;

@@ -1,0 +1,15 @@
+//! Values to text and JSON. Reads no store and decides nothing; what it is given is what it shows.
+//!
+//! Text is for people and may change; JSON has a `format_version` and may not, within a major version.
+
+mod artifact;
+mod human;
+mod plan;
+mod progress;
+mod status;
+
+pub use artifact::{ArtifactRow, list_text, show_text};
+pub use human::{bytes, count, instant, instant_in, span_of};
+pub use plan::{plan_text, reason_text, work_text};
+pub use progress::{event_text, outcome_text, step_text};
+pub use status::{PolicyStatus, Status, StoreStatus, status_of, status_text};
