@@ -7,7 +7,7 @@ use super::error::RestoreError;
 use super::opened::{Opened, Watch};
 use super::perform::{Hands, Staged, done};
 use super::plan::restore_command;
-use crate::archive::unpack::Outcome;
+use crate::archive::Outcome;
 use crate::source::SourceError;
 
 /// What a command reads. If the payload ends badly so does this, and the restore fails; what the command took by then stays taken,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::archive::error::ReadError;
+use crate::archive::ReadError;
 use crate::execute::state::StateError;
 use crate::model::id::{ArtifactId, Instant, Name, Random};
 use crate::source::SourceError;

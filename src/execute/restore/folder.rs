@@ -14,7 +14,7 @@ use super::opened::{Opened, Part, Watch, is_full};
 use super::perform::{Hands, Staged, done};
 use super::plan::check_space;
 use super::target::is_free;
-use crate::archive::unpack::Outcome;
+use crate::archive::Outcome;
 
 pub(super) fn perform(hands: &Hands<'_>, path: &Path, staging: &Path, exists: bool) -> Result<Staged, RestoreError> {
     let (ports, plan) = (hands.ports, hands.plan);

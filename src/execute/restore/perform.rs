@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::opened::{Opened, Watch};
 use super::plan::{Planned, RestorePlan};
 use super::{command, folder, place};
-use crate::archive::unpack::Outcome;
+use crate::archive::Outcome;
 use crate::execute::event::{Done, Event, StepOutcome, StepResult};
 use crate::execute::ports::Ports;
 use crate::model::PolicySet;

@@ -16,7 +16,7 @@ use super::perform::{Hands, Staged, done};
 use super::plan::{How, Planned, PlannedRoot, RestorePlan, check_space};
 use super::settle::forget;
 use super::swap;
-use crate::archive::unpack::Outcome;
+use crate::archive::Outcome;
 use crate::execute::event::Done;
 use crate::execute::ports::Ports;
 

@@ -14,7 +14,7 @@ use super::disk;
 use super::error::RestoreError;
 use super::opened::Opened;
 use super::plan::{How, MemberPath, Planned, PlannedRoot, restore_command, size};
-use crate::archive::entry::Kind;
+use crate::archive::Kind;
 use crate::execute::ports::Ports;
 use crate::model::id::Random;
 use crate::model::{FilesSource, PolicySet, SourceKind, StoreKind};

@@ -113,7 +113,7 @@ fn a_restore_command_that_fails_without_reading_is_a_failure_and_not_a_standstil
     world.write("database", &(0..100_000).map(number).collect::<String>());
     world.capture();
     let set = std::sync::Arc::make_mut(&mut world.set);
-    let source = set.sources.get_mut(&"dump".parse().unwrap()).unwrap();
+    let source = set.sources.get_mut("dump").unwrap();
     let crate::model::SourceKind::Command(command) = &mut source.kind else { unreachable!() };
     command.restore_command = Some(vec!["false".to_owned()]);
     let error = world.restore("dump", &world.ask(To::InPlace)).unwrap_err();
