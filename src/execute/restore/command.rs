@@ -10,7 +10,8 @@ use super::plan::restore_command;
 use crate::archive::Outcome;
 use crate::source::SourceError;
 
-/// Standard input that ends well only if the payload did: a command must not take a cut stream for a whole one.
+/// What a command reads. If the payload ends badly so does this, and the restore fails; what the command took by then stays taken,
+/// which is why the payload was read whole before.
 struct Checked<'scope> {
     pipe: io::PipeReader,
     writer: Option<thread::ScopedJoinHandle<'scope, Result<u64, RestoreError>>>,

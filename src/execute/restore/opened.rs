@@ -10,11 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::choice::{Choice, StoredCopy};
 use super::error::RestoreError;
-use crate::archive::Index;
-use crate::archive::Progress;
-use crate::archive::ReadError;
-use crate::archive::{Outcome, Target, UnpackOptions, unpack, unpack_path};
-use crate::archive::{decompress, verify_stream};
+use crate::archive::{Index, Outcome, Progress, ReadError, Target, UnpackOptions, decompress, unpack, unpack_path, verify_stream};
 use crate::execute::ports::Ports;
 use crate::execute::verify::Stored;
 use crate::store::ReadStore;

@@ -105,3 +105,17 @@ fn a_plan_is_a_value_that_reads_back() {
     assert_eq!(serde_json::from_str::<RestorePlan>(&text).unwrap(), plan);
     assert_eq!(plan.steps.iter().map(|s| s.kind.as_str()).collect::<Vec<_>>(), ["restore", "swap", "swap"]);
 }
+
+#[test]
+fn a_restore_command_that_fails_without_reading_is_a_failure_and_not_a_standstill() {
+    let mut world = World::new();
+    let number = |n: u32| n.wrapping_mul(2_654_435_761).to_string();
+    world.write("database", &(0..100_000).map(number).collect::<String>());
+    world.capture();
+    let set = std::sync::Arc::make_mut(&mut world.set);
+    let source = set.sources.get_mut("dump").unwrap();
+    let crate::model::SourceKind::Command(command) = &mut source.kind else { unreachable!() };
+    command.restore_command = Some(vec!["false".to_owned()]);
+    let error = world.restore("dump", &world.ask(To::InPlace)).unwrap_err();
+    assert!(matches!(&error, RestoreError::Source(_)) && error.to_string().contains("`false` ended with"), "{error}");
+}

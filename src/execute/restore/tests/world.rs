@@ -184,7 +184,11 @@ impl World {
 
 fn facts(set: &PolicySet, ports: &Ports) -> Facts {
     let eyes = Eyes {
-        stores: ports.stores.iter().map(|(name, store)| (name.clone(), Ok(Arc::clone(store)))).collect(),
+        stores: ports
+            .stores
+            .iter()
+            .map(|(name, store)| (name.clone(), Ok(Arc::clone(store) as Arc<dyn crate::store::ReadStore>)))
+            .collect(),
         sources: Arc::clone(&ports.sources),
         known: ports.state.stores().unwrap(),
         abandoned: BTreeSet::new(),
