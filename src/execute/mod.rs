@@ -22,6 +22,8 @@ mod remove;
 mod run;
 mod schedule;
 mod state;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use apply::{Observe, Order, apply};
