@@ -73,8 +73,15 @@ pub fn compress(
 }
 
 /// Decompresses a payload into `out`. The digest is the caller's to compare, or use [`verify_stream`].
-pub fn decompress(payload: &mut (dyn Read + Send), out: &mut dyn Write, threads: usize, cancel: &AtomicBool) -> Result<Streamed, ReadError> {
-    through(payload, threads, cancel, false, &mut |piece| out.write_all(piece).map_err(|source| ReadError::Write { path: MemberName::default(), source }))
+pub fn decompress(
+    payload: &mut (dyn Read + Send),
+    out: &mut dyn Write,
+    threads: usize,
+    cancel: &AtomicBool,
+) -> Result<Streamed, ReadError> {
+    through(payload, threads, cancel, false, &mut |piece| {
+        out.write_all(piece).map_err(|source| ReadError::Write { path: MemberName::default(), source })
+    })
 }
 
 /// Checks a payload: frames, seek table, and length and digest where they are known.
@@ -139,7 +146,10 @@ mod tests {
             let mut back = Vec::new();
             let again = decompress(&mut out.as_slice(), &mut back, 2, &AtomicBool::new(false)).unwrap();
             assert!(back == bytes && again == streamed);
-            assert_eq!(verify_stream(&mut out.as_slice(), Some((streamed.bytes, streamed.digest)), 2, &AtomicBool::new(false)).unwrap(), streamed);
+            assert_eq!(
+                verify_stream(&mut out.as_slice(), Some((streamed.bytes, streamed.digest)), 2, &AtomicBool::new(false)).unwrap(),
+                streamed
+            );
             assert_eq!(zstd::decode_all(out.as_slice()).unwrap(), bytes);
         }
     }

@@ -15,8 +15,8 @@ use super::state::{Held, StateError};
 use crate::facts::{Facts, StoreFacts};
 use crate::finding::Finding;
 use crate::model::PolicySet;
-use crate::model::id::{Name, Random};
-use crate::plan::{Plan, Request, Step, Work, copies, decide, removals};
+use crate::model::id::{Instant, Name, Random};
+use crate::plan::{Plan, Request, Step, Work, copies, decide, removals, unlocks};
 use crate::store::documents::{FormatVersion, RunRecord};
 use crate::store::{Lease, Locked, layout};
 
@@ -105,9 +105,7 @@ impl Apply {
         });
         self.stage(makes.collect(), facts).await;
         if self.order.set.policies.values().any(|p| p.stores.len() > 1) {
-            let facts = self.look().await;
-            let copied = copies(&self.order.set, &facts, now, &request);
-            self.stage(copied, facts).await;
+            self.copy(&request, now).await;
         }
         let facts = self.look().await;
         let plan = removals(&self.order.set, &facts, now, &request);
@@ -119,6 +117,21 @@ impl Apply {
         self.forget_swept(&facts)?;
         drop(holding);
         Ok((!self.outcomes.is_empty()).then_some(facts))
+    }
+
+    /// Copies what is missing, and then what that makes whole beside itself; nothing is tried twice.
+    async fn copy(&mut self, request: &Request, now: Instant) {
+        let mut tried: BTreeSet<String> = BTreeSet::new();
+        loop {
+            let facts = self.look().await;
+            let mut copied = copies(&self.order.set, &facts, now, request);
+            copied.retain(|step| tried.insert(step.address.clone()));
+            let again = unlocks(&facts, &copied);
+            self.stage(copied, facts).await;
+            if !again {
+                break;
+            }
+        }
     }
 
     async fn look(&self) -> Facts {

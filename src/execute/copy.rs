@@ -1,4 +1,5 @@
-//! Copies an artifact from one store to another: payload with its digests checked on the way, then its record, then its holds.
+//! Copies an artifact from one store to another: payload with its digests checked on the way, then its holds, then its record, so that
+//! there is no instant at which a copy of what is held could be deleted.
 //!
 //! The record is the same bytes on both sides. Payload that lies there already from a copy that was cut is compared and taken if
 //! it is the same; if it is not, the copy goes into the next generation. Bytes that are not what the record says are written
@@ -40,12 +41,13 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
         let run_id = run.id.to_string();
         run.ports.state.take_off(&run_id, &flight)?;
         generation = payload(run, address, job, &record, from, to)?;
+        holds(run, job, from, to)?;
         super::capture::create_record(run, to, &record, generation)?;
         run.ports.state.land(&run_id, &flight)?;
     } else {
+        holds(run, job, from, to)?;
         super::capture::create_record(run, to, &record, generation)?;
     }
-    holds(run, job, from, to)?;
     Ok(Done { id: Some(job.id), bytes: record.bytes(), ..Done::default() })
 }
 

@@ -25,6 +25,8 @@ pub mod restore;
 mod run;
 mod schedule;
 mod state;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use apply::{Observe, Order, apply};

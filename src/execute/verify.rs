@@ -65,7 +65,7 @@ impl Checker {
     }
 }
 
-fn check(
+pub(super) fn check(
     store: &dyn WriteStore,
     instance: &Name,
     series: &Name,

@@ -24,10 +24,20 @@ pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
     for step in early.iter().chain(&steps) {
         advance(&mut world, step, now);
     }
-    let mut copied = copies(set, &world, now, request);
-    name_captures(&mut copied, &steps, now);
-    for step in &copied {
-        advance(&mut world, step, now);
+    let mut copied: Vec<Step> = Vec::new();
+    loop {
+        let mut round = copies(set, &world, now, request);
+        round.retain(|step| !copied.iter().any(|before| before.address == step.address));
+        let again = unlocks(&world, &round);
+        after_repairs(&mut round, &copied, &world);
+        name_captures(&mut round, &steps, now);
+        for step in &round {
+            advance(&mut world, step, now);
+        }
+        copied.extend(round);
+        if !again {
+            break;
+        }
     }
     let mut removed = removals_in(set, &world, now, request, &mut findings);
     let waits: Vec<(Option<Name>, Name, String)> =
@@ -121,6 +131,30 @@ fn init(set: &PolicySet, store: &Name) -> Step {
 /// The copies that are missing, and nothing else: the pass that is run again once everything is made.
 pub fn copies(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -> Vec<Step> {
     selected(set, request).flat_map(|policy| mirror::missing(&View::new(set, policy, facts, now))).collect()
+}
+
+/// Whether copies make something whole beside themselves: what points at bytes that come back can then be copied in turn.
+pub fn unlocks(facts: &Facts, copies: &[Step]) -> bool {
+    copies.iter().any(|step| match &step.work {
+        Work::Copy { series, id: Some(id), store, .. } => {
+            let there = facts.stores.get(store).and_then(StoreFacts::listing).and_then(|l| l.series.get(series));
+            there.is_some_and(|s| s.artifacts.iter().any(|a| a.need == Some(id.random())))
+        }
+        _ => false,
+    })
+}
+
+/// A copy of what became whole by an earlier copy waits for it.
+fn after_repairs(round: &mut [Step], before: &[Step], world: &Facts) {
+    for step in round {
+        let Work::Copy { series, id: Some(id), from, .. } = &step.work else { continue };
+        let listed = world.stores.get(from).and_then(StoreFacts::listing).and_then(|l| l.series.get(series));
+        let Some(need) = listed.and_then(|s| s.artifacts.iter().find(|a| a.id == *id)).and_then(|a| a.need) else { continue };
+        let repairs = before.iter().filter(
+            |b| matches!(&b.work, Work::Copy { series: s, id: Some(owner), store, .. } if s == series && owner.random() == need && store == from),
+        );
+        step.after.extend(repairs.map(|b| b.address.clone()));
+    }
 }
 
 /// Turns copies of predicted artifacts into copies of what a capture of this plan will make.

@@ -32,7 +32,7 @@ use std::collections::BTreeSet;
 use crate::model::id::Name;
 
 pub use bucket::{Bucket, Unit};
-pub use decide::{copies, decide, removals};
+pub use decide::{copies, decide, removals, unlocks};
 pub use evolve::evolve;
 pub use explain::{Explained, explain};
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};

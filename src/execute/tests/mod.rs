@@ -1,0 +1,5 @@
+//! Whole runs, over stores in memory.
+
+mod histories;
+mod laws;
+mod world;
