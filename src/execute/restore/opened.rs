@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::choice::{Choice, StoredCopy};
 use super::error::RestoreError;
@@ -50,6 +50,8 @@ pub(super) struct Opened<'a> {
     pub(super) record: Record,
     /// The record of who owns the bytes.
     pub(super) owner: Record,
+    /// The index's stored bytes were read against their digest; once is enough.
+    index_checked: AtomicBool,
 }
 
 impl<'a> Opened<'a> {
@@ -68,7 +70,7 @@ impl<'a> Opened<'a> {
         if record.payload_of.as_ref().map_or(record.id, |owner| owner.id) != owner.id {
             return Err(wrong(&copy.record, &format!("its bytes are not those of `{}`", owner.id)));
         }
-        let opened = Self { store, folder: copy.payload.clone(), record, owner };
+        let opened = Self { store, folder: copy.payload.clone(), record, owner, index_checked: AtomicBool::new(false) };
         opened.readable(copy)?;
         Ok(opened)
     }
@@ -102,7 +104,10 @@ impl<'a> Opened<'a> {
     pub(super) fn with_index<T>(&self, work: impl FnOnce(Option<&Index<'_>>) -> Result<T, RestoreError>) -> Result<T, RestoreError> {
         let Some(object) = &self.owner.index else { return work(None) };
         let object = std::slice::from_ref(object);
-        SegmentReader::new(self.store, &self.folder, object).finish()?;
+        if !self.index_checked.load(Ordering::Relaxed) {
+            SegmentReader::new(self.store, &self.folder, object).finish()?;
+            self.index_checked.store(true, Ordering::Relaxed);
+        }
         let stored = Stored(SegmentsAt::new(self.store, &self.folder, object));
         let index = Index::open(&stored).map_err(|error| self.failed(error, Path::new("")))?;
         work(Some(&index))

@@ -70,7 +70,8 @@ pub enum What {
 pub fn pending(ports: &Ports) -> Result<Vec<Pending>, RestoreError> {
     let mut pending = Vec::new();
     for journal in journal::all(ports)? {
-        let busy = hold(ports, &journal.run.to_string())?.is_err();
+        // Whoever may not even ask still sees what waits.
+        let busy = hold(ports, &journal.run.to_string()).is_ok_and(|held| held.is_err());
         let shown = |path: &PathBuf| path.display().to_string();
         pending.push(Pending {
             run: journal.run,

@@ -193,3 +193,32 @@ fn device_numbers_that_a_reboot_gave_anew_do_not_stop_a_recovery() {
     assert_eq!(recover(&world.ports).unwrap()[0].what, What::Swapped);
     assert_eq!(state(&world), states.new);
 }
+
+#[test]
+fn a_kill_while_a_refused_exchange_is_undone_leaves_one_state() {
+    let mut seen = BTreeSet::new();
+    for steps in 0..40 {
+        let (world, states) = prepared();
+        let flag = |flag: &str| std::process::Command::new("chattr").arg(flag).arg(world.path("data")).output();
+        if !flag("+i").is_ok_and(|done| done.status.success()) {
+            eprintln!("skipped: no file can be made immutable here");
+            return;
+        }
+        let error = world.restore_until("files", &world.ask(To::InPlace), steps).unwrap_err();
+        flag("-i").unwrap();
+        let recovered = recover(&world.ports).unwrap();
+        let expected = match recovered.first().map(|r| &r.what) {
+            Some(What::Undone) | None => &states.old,
+            Some(What::Swapped) => &states.new,
+            other => panic!("step {steps}: {other:?}"),
+        };
+        assert_eq!(&state(&world), expected, "step {steps}");
+        if !matches!(error, RestoreError::Killed) {
+            assert!(recovered.is_empty());
+            nothing_left(&world);
+            break;
+        }
+        seen.insert(format!("{:?}", recovered[0].what));
+    }
+    assert_eq!(seen, ["Swapped", "Undone"].map(str::to_owned).into());
+}
