@@ -30,6 +30,8 @@ const DEFAULTS: [&str; 2] = ["lucid-policy.toml", "policies"];
 pub(super) enum Access {
     /// Nothing is changed, and another host's instance may be looked at.
     Read,
+    /// Nothing is changed, and everything is judged as for this instance's own host.
+    Judge,
     /// As this instance's own host.
     Write,
 }
@@ -67,7 +69,12 @@ pub(super) fn load(global: &Global) -> Result<(Loaded, Vec<Finding>), Failure> {
 
 fn texts(path: &Path) -> Result<(Vec<(String, String)>, PathBuf), Failure> {
     let cannot = |path: &Path, error: &std::io::Error| {
-        Failure::usage(format!("`{}` cannot be read: {error}", path.display()), "name a manifest with -f")
+        let help = if error.kind() == std::io::ErrorKind::NotFound {
+            "name a file or folder that is there with -f, or make one with `lucid-policy init`"
+        } else {
+            "make it readable for the user that runs lucid-policy, or name another one with -f"
+        };
+        Failure::usage(format!("the manifest `{}` cannot be read: {error}", path.display()), help)
     };
     let whole = fs::canonicalize(path).map_err(|e| cannot(path, &e))?;
     let one = |path: &Path| -> Result<(String, String), Failure> {
@@ -128,7 +135,7 @@ impl Session {
                 let StoreKind::Directory { path, mount } = &store.kind;
                 let opened = match self.access {
                     Access::Read => Directory::open_for_reading(path, *mount, &self.temp_tag),
-                    Access::Write => Directory::open(path, *mount, &self.temp_tag),
+                    Access::Judge | Access::Write => Directory::open(path, *mount, &self.temp_tag),
                 };
                 (name.clone(), opened.map(|s| Arc::new(s) as Arc<dyn WriteStore>))
             })
@@ -210,7 +217,7 @@ fn host(state: &LocalState, access: Access) -> Result<Host, Failure> {
     let id = match (system, access) {
         (Some(id), _) => id,
         (None, Access::Write) => state.host(Random::new(random()?).as_str())?,
-        (None, Access::Read) => state.known_host()?.unwrap_or_default(),
+        (None, Access::Read | Access::Judge) => state.known_host()?.unwrap_or_default(),
     };
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Ok(Host { id, name, pid: std::process::id() })

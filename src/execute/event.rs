@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::finding::Finding;
 use crate::model::id::{ArtifactId, Instant};
 
 /// One thing that happened. Written as one JSON object a line by `--format json`; a reader that does not know a `type` skips it.
@@ -54,6 +55,8 @@ pub enum Event {
         /// The signal's name.
         signal: String,
     },
+    /// Something that stands in the way, or that is to be known, at the end of the run.
+    Finding(Finding),
     /// The run ended.
     RunEnded {
         /// The run's id.

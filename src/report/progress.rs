@@ -10,7 +10,9 @@ pub fn event_text(event: &Event) -> Option<String> {
         Event::PolicyLocked { policy, holder } => Some(format!("skipped: policy.{policy} is held by {holder}")),
         Event::StepEnded(outcome) => Some(step_text(outcome)),
         Event::Interrupted { signal } => Some(format!("{signal}: ending in good order; what is not finished is not listed")),
-        Event::RunStarted { .. } | Event::StepStarted { .. } | Event::StepProgress { .. } | Event::RunEnded { .. } => None,
+        Event::RunStarted { .. } | Event::StepStarted { .. } | Event::StepProgress { .. } | Event::Finding(_) | Event::RunEnded { .. } => {
+            None
+        }
     }
 }
 

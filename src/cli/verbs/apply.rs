@@ -16,6 +16,7 @@ use crate::cli::select;
 use crate::cli::session::{Access, Session};
 use crate::cli::signals::Signals;
 use crate::execute::{self, Ending, Event, Observe, Order, Outcome};
+use crate::finding::{Finding, Severity};
 use crate::model::id::Name;
 use crate::plan::{Plan, Request, Step, decide};
 use crate::report::outcome_text;
@@ -69,11 +70,11 @@ impl Args {
         }
         if format == Format::Text && (!screen.quiet || screen.interactive) {
             super::plan::show(screen, &session, &plan);
+        } else if format == Format::Text {
+            say_errors(screen, &session, &plan.findings);
         }
-        if plan.is_empty() {
-            if format == Format::Json {
-                screen.json(&plan);
-            }
+        // A stream of events is one also where there is nothing to do.
+        if plan.is_empty() && format == Format::Text {
             return Ok(if plan.refused() { Exit::Refused } else { Exit::Good });
         }
         let deletes: BTreeSet<String> = plan.steps.iter().filter(|s| s.work.deletes()).map(|s| s.address.clone()).collect();
@@ -103,6 +104,7 @@ fn perform(
     let live = Live::new(screen, format);
     let report = live.report();
     let watching = live.clone();
+    let shown = plan.findings.clone();
     let (outcome, signals) = runtime.block_on(async move {
         let signals = watching.watch()?;
         let ports = session.ports(Arc::clone(&report), Arc::clone(&signals.cancel));
@@ -114,13 +116,17 @@ fn perform(
         };
         let outcome = execute::apply(order, ports, observe).await?;
         let exit = exit_of(&outcome, &signals);
-        report(Event::RunEnded { run: outcome.run.to_string(), at: outcome.end, exit: exit as u8 });
-        if format == Format::Text && !screen.quiet {
-            let text = screen.findings(&outcome.findings, &session.texts);
-            if !text.is_empty() {
-                screen.say(text.trim_end());
+        if format == Format::Text {
+            let new: Vec<Finding> = outcome.findings.iter().filter(|f| !shown.contains(f)).cloned().collect();
+            if screen.quiet {
+                say_errors(&screen, &session, &new);
+            } else if !new.is_empty() {
+                screen.say(screen.findings(&new, &session.texts).trim_end());
             }
+        } else {
+            outcome.findings.iter().for_each(|finding| report(Event::Finding(finding.clone())));
         }
+        report(Event::RunEnded { run: outcome.run.to_string(), at: outcome.end, exit: exit as u8 });
         Ok::<_, Failure>((outcome, signals))
     })?;
     live.finish();
@@ -129,6 +135,14 @@ fn perform(
         screen.say(&outcome_text(&outcome));
     }
     Ok(exit)
+}
+
+/// What `--quiet` leaves of findings.
+fn say_errors(screen: &Screen, session: &Session, findings: &[Finding]) {
+    let errors: Vec<Finding> = findings.iter().filter(|f| f.severity == Severity::Error).cloned().collect();
+    if !errors.is_empty() {
+        screen.say(screen.findings(&errors, &session.texts).trim_end());
+    }
 }
 
 fn exit_of(outcome: &Outcome, signals: &Signals) -> Exit {

@@ -39,7 +39,7 @@ pub struct Args {
 impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
-        let session = Session::open(global, screen, Access::Write)?;
+        let session = Session::open(global, screen, Access::Judge)?;
         let request = Request { only: select::only(&session.set, &self.only)?, now: self.now };
         let facts = session.facts()?;
         let now = match &self.as_of {
