@@ -1,10 +1,13 @@
 //! `status`: where every policy stands.
 
+use std::sync::Arc;
+
 use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::screen::{Format, Screen};
 use crate::cli::session::{Access, Session};
+use crate::execute::restore::pending;
 use crate::facts::StoreFacts;
 use crate::plan::{Request, decide};
 use crate::report::{status_of, status_text};
@@ -23,7 +26,8 @@ impl Args {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Read)?;
         let facts = session.facts()?;
-        let status = status_of(&session.set, &facts, facts.at);
+        let waiting = pending(&session.ports(Arc::new(|_| ()), Arc::default()))?;
+        let status = status_of(&session.set, &facts, facts.at, waiting);
         match format {
             Format::Json => screen.json(&status),
             Format::Text => {
