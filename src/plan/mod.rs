@@ -20,6 +20,8 @@ mod retention;
 mod space;
 mod step;
 mod sweeps;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::BTreeSet;

