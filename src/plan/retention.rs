@@ -328,7 +328,10 @@ impl Verdicts {
             let bucket = |at| Bucket::of(at, places.unit, rules.zone);
             bucket(items[self.ranked[before]].instant) != bucket(item.instant) && places.by_rank[before].0 < places.of
         };
+        let free = |places: &Places| places.by_rank.last().is_some_and(|(ordinal, _)| *ordinal < places.of);
+        let oldest = retention.keep_oldest_until_full && newer == self.ranked.len();
         newer == 0
+            || oldest && self.places.last().is_some_and(free)
             || place < retention.last.max(retention.min_count)
             || item.instant > retention.min_age.before(rules.now)
             || self.since.is_some_and(|since| item.instant > since)

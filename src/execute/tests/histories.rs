@@ -116,7 +116,6 @@ impl History<'_> {
         self.say(format_args!("{source} is of version {version} now{}", if moves { ", and will move while it is read" } else { "" }));
     }
 
-    #[expect(clippy::too_many_lines, reason = "a table of events")]
     fn event(&mut self, rng: &mut Rng) {
         let number = usize::from(rng.percent(50));
         let store = self.world.stores[number].clone();

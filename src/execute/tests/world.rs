@@ -427,7 +427,9 @@ impl World {
     pub(super) fn advance(&self, by: TimeDelta) {
         let mut now = locked(&self.now);
         *now += by;
-        self.stores.iter().for_each(|store| store.set_time(*now));
+        for store in &self.stores {
+            store.set_time(*now);
+        }
     }
 
     /// The world as it is, without what a run may not see.
@@ -445,7 +447,14 @@ impl World {
     }
 
     /// One `apply` of what `plan` shows.
-    pub(super) fn apply(&mut self, runtime: &tokio::runtime::Runtime, luck: Luck, tick: TimeDelta, approve: bool, facts: &Facts) -> Applied {
+    pub(super) fn apply(
+        &mut self,
+        runtime: &tokio::runtime::Runtime,
+        luck: Luck,
+        tick: TimeDelta,
+        approve: bool,
+        facts: &Facts,
+    ) -> Applied {
         let (budget, at_once) = match luck {
             Luck::Good => (Budget::unlimited(), false),
             Luck::Killed(after, at_once) => (Budget::kill_after(after), at_once),
@@ -481,7 +490,9 @@ impl World {
             Arc::new(move || {
                 let mut now = locked(&now);
                 *now += tick;
-                stores.iter().for_each(|store| store.set_time(*now));
+                for store in &stores {
+                    store.set_time(*now);
+                }
                 *now
             })
         };

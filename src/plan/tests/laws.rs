@@ -113,7 +113,7 @@ fn series_of(number: usize, made: &[(i64, u8, u8, [Copy; 2])]) -> [Series; 2] {
 
 fn orphan(number: usize, id: ArtifactId, abandoned: bool) -> Orphan {
     let keys = vec![format!("lucid/data/{}/{id}/output", SERIES[number])];
-    let youngest = now() - TimeDelta::hours(if abandoned { 1 } else { 20 + i64::from(id.start().timestamp() % 9) });
+    let youngest = now() - TimeDelta::hours(if abandoned { 1 } else { 20 + id.start().timestamp() % 9 });
     Orphan { id: id.to_string(), generation: 1, keys, bytes: 7, youngest, abandoned }
 }
 
