@@ -15,7 +15,7 @@ use crate::store::record::Record;
 use crate::store::segments::{SegmentError, SegmentReader, SegmentWriter};
 use crate::store::{WriteStore, layout};
 
-/// Bytes that are read before the next look at the cancel flag.
+/// Bytes that are read at most before the next look at the cancel flag.
 const BLOCK: usize = 1 << 20;
 
 pub(super) struct Job<'a> {
@@ -98,7 +98,8 @@ fn objects(
     progress: &dyn Fn(u64, u64),
 ) -> Result<(), Stopped> {
     let mut copied = 0;
-    let mut block = vec![0; BLOCK];
+    let largest = record.objects().map(|object| object.bytes).max().unwrap_or(0);
+    let mut block = vec![0; usize::try_from(largest).unwrap_or(BLOCK).clamp(1, BLOCK)];
     for object in record.objects() {
         let mut reader = SegmentReader::new(from, source, std::slice::from_ref(object));
         let mut writer = SegmentWriter::new(to, target, &object.name, u64::MAX);
