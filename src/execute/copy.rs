@@ -54,7 +54,7 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
 /// Copies every object, into the first generation from the wished one on whose names are free or hold the same bytes.
 fn payload(run: &Run, address: &str, job: &Job<'_>, record: &Record, from: &dyn WriteStore, to: &dyn WriteStore) -> Result<u32, StepError> {
     let source = layout::payload_folder(&run.set.instance, job.series, &job.id, job.generation);
-    let progress = run.progress(address, Some(record.bytes()));
+    let progress = run.ports.progress(address, Some(record.bytes()));
     let mut generation = job.as_generation;
     loop {
         let target = layout::payload_folder(&run.set.instance, job.series, &job.id, generation);
