@@ -16,7 +16,7 @@ use crate::report::{status_of, status_text};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n    lucid-policy status\n    lucid-policy status --check || alert")]
 pub struct Args {
-    /// End with 7 if a policy is late
+    /// End with 7 if a policy is late, else with 8 if an artifact is known to be damaged, else with 9 if a store was not seen
     #[arg(long)]
     check: bool,
 }
@@ -40,10 +40,9 @@ impl Args {
             }
         }
         let unseen = facts.stores.values().any(|s| matches!(s, StoreFacts::Unusable(_)));
-        Ok(match (self.check, status.late, unseen) {
-            (true, true, _) => Exit::Late,
-            (true, false, true) => Exit::NotChecked,
-            _ => Exit::Good,
-        })
+        let damaged = status.policies.iter().flat_map(|p| &p.stores).any(|s| s.damaged > 0);
+        let checks = [(status.late, Exit::Late), (damaged, Exit::Damaged), (unseen, Exit::NotChecked)];
+        let worst = checks.into_iter().find(|(wrong, _)| self.check && *wrong);
+        Ok(worst.map_or(Exit::Good, |(_, exit)| exit))
     }
 }
