@@ -12,7 +12,9 @@ pub(super) fn sum(set: &PolicySet) -> Sha256Sum {
 
 /// Stores the manifest's files under their digest; stored once.
 pub(super) fn keep(run: &Run, store: &dyn WriteStore) -> Result<(), StepError> {
-    let files: Vec<(&str, &[u8])> = run.set.files.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
+    // All files of a manifest stand in one folder: their names are their paths from it, wherever it is.
+    let name = |path: &'_ str| -> usize { path.rfind('/').map_or(0, |slash| slash + 1) };
+    let files: Vec<(&str, &[u8])> = run.set.files.iter().map(|(path, text)| (&path[name(path)..], text.as_bytes())).collect();
     let key = layout::manifest(&run.set.instance, &sum(&run.set), false);
     let archive = crate::archive::pack_texts(&files).map_err(|e| StepError::Changed(format!("the manifest cannot be packed: {e}")))?;
     store.create(&key, &archive)?;
