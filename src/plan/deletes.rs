@@ -37,12 +37,12 @@ pub(super) fn verdicts(view: &View<'_>, seen: &Seen<'_>) -> (Vec<Item>, Verdicts
         let numbers: HashMap<_, _> = items.iter().enumerate().map(|(n, i)| (i.id, n)).collect();
         let pins: Vec<_> = awaited(view, seen.store.as_str()).into_iter().filter_map(|(id, why)| Some((*numbers.get(&id)?, why))).collect();
         verdicts.pin(&items, pins);
-        // A damaged copy that this store's own rules want whole again is repaired, not deleted.
+        // What is damaged here, itself or in what it needs, and is wanted whole again by this store's own rules: repaired, not deleted.
         let (wanted, want) = view.wanted(seen);
         let repaired: Vec<_> = wanted
             .iter()
             .enumerate()
-            .filter(|(n, i)| want.kept(*n) && seen.find(i.id).is_some_and(|a| !a.listed_complete()))
+            .filter(|(n, i)| want.kept(*n) && seen.find(i.id).is_some_and(|a| !seen.usable(a)))
             .filter_map(|(_, i)| Some((*numbers.get(&i.id)?, super::retention::Keep::Damaged)))
             .collect();
         verdicts.pin(&items, repaired);
@@ -118,7 +118,7 @@ fn guard(view: &View<'_>, seen: &Seen<'_>, going: usize, listed: usize) -> Optio
         return Some(Guard::SiblingsUnseen);
     }
     if let Some(ahead) =
-        seen.artifacts().iter().filter(|a| a.instant.max(a.id.start()) > view.at + FUTURE_TOLERANCE).max_by_key(|a| a.instant)
+        seen.artifacts().iter().filter(|a| a.instant.max(a.id.start()) > view.at + FUTURE_TOLERANCE).max_by_key(|a| (a.instant, a.id))
     {
         return Some(Guard::ClockBehind { id: ahead.id, instant: ahead.instant.max(ahead.id.start()) });
     }

@@ -39,7 +39,7 @@ pub(super) fn capture(view: &View<'_>, facts: &Facts, request: &Request, problem
         .iter()
         .flat_map(super::view::Seen::artifacts)
         .filter(|a| a.need.is_none())
-        .max_by_key(|a| a.instant)
+        .max_by_key(|a| (a.instant, a.id))
         .map(|a| a.generations.last().map_or(0, |g| g.bytes));
     Some(Step {
         address: address(&policy.name, newest_slot),

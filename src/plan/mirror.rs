@@ -71,7 +71,7 @@ pub(super) fn awaited(view: &View<'_>, store: &str) -> Vec<(crate::model::id::Ar
     for other in view.seen.iter().filter(|s| s.store.as_str() != store) {
         let (items, verdicts) = view.wanted(other);
         for (number, item) in items.iter().enumerate() {
-            if verdicts.kept(number) && !other.find(item.id).is_some_and(crate::facts::Artifact::listed_complete) {
+            if verdicts.kept(number) && !other.find(item.id).is_some_and(|a| other.usable(a)) {
                 pins.push((item.id, Keep::AwaitingCopy { store: other.store.to_string() }));
             }
         }

@@ -5,6 +5,12 @@
 //! looked at, and at the end everything is mended and must come to rest. When a law breaks, steps are taken out of the history for as
 //! long as it still breaks.
 //!
+//! What the search and the laws of `plan/tests/laws.rs` were seen to catch, each switched off by hand: needs kept with what needs
+//! them, holds, deletes on the first store only with its siblings seen, removals decided again after captures and copies, an owner of
+//! bytes that is whole, holds before the record of a copy, the note of what is on its way, the second round of copies (the laws, and
+//! longer searches), pins of what another store awaits (the laws). Not caught: payload removed before its record, because a restore
+//! of what is being deleted is promised to nobody; the record is still the first to go.
+//!
 //! The normal suite runs [`HISTORIES`] of them. To search further: `LUCID_HISTORIES=20000 LUCID_FIRST=1 cargo test --release --lib
 //! random_histories`.
 

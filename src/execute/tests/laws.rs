@@ -146,9 +146,10 @@ impl Truth {
         good
     }
 
-    /// What some visible store's rules keep and what can be restored from somewhere. Left out is what a store lists as whole and is
-    /// not: nobody can know.
-    pub(super) fn wanted(&self, set: &PolicySet, raw: &[Memory; 2], facts: &Facts) -> Ids {
+    /// What some store's rules keep and what can be restored from somewhere, by all that there is to see. Left out is what a store
+    /// lists as whole and is not: nobody can know. While the first store of a policy is out of reach, the others keep their own rules.
+    pub(super) fn wanted(&self, set: &PolicySet, raw: &[Memory; 2], facts: &Facts, down: [bool; 2]) -> Ids {
+        let is_down = |store: &Name| down[usize::from(store.as_str() != STORES[0])];
         let real: Vec<Ids> = raw.iter().map(|store| self.restorable(store, &set.instance)).collect();
         let mut wanted = Ids::new();
         for policy in set.policies.values() {
@@ -165,7 +166,8 @@ impl Truth {
                     }
                 }
             }
-            for (store, listing) in &seen {
+            let first_down = policy.stores.first().is_some_and(is_down);
+            for (store, listing) in seen.iter().filter(|(store, _)| !first_down || !is_down(store)) {
                 let here: BTreeMap<ArtifactId, &Artifact> =
                     listing.series.get(&policy.series).into_iter().flat_map(|s| &s.artifacts).map(|a| (a.id, a)).collect();
                 let all: BTreeMap<ArtifactId, &Artifact> = whole.iter().chain(&here).map(|(id, a)| (*id, *a)).collect();
@@ -252,10 +254,12 @@ impl Truth {
         }
         for (number, raw) in stores.iter().enumerate() {
             let catalog = catalog(raw, &set.instance);
+            let written = |series: &Name| set.policies.values().any(|p| p.series == *series && p.stores.contains(&name(STORES[number])));
             let there = |series: &Name, id: ArtifactId| catalog.iter().any(|(_, s, k)| s == series && k.id == id);
             for key in raw.keys() {
                 let lost = match layout::parse(&set.instance, &key) {
-                    Some(Place::Data { series, id, .. } | Place::Check(series, id, _)) => !there(&series, id),
+                    // what no policy writes there is left alone, whatever it is
+                    Some(Place::Data { series, id, .. } | Place::Check(series, id, _)) => written(&series) && !there(&series, id),
                     Some(_) => false,
                     None => true,
                 };

@@ -222,8 +222,8 @@ impl Sources for Numbers {
 /// One look of a run at the world, and what was true then.
 pub(super) struct Look {
     pub(super) facts: Facts,
-    /// What some visible store's rules kept and what could be restored from somewhere, before the first record was removed by what
-    /// was seen here; none if none was.
+    /// What some store's rules kept and what could be restored from somewhere, before the first record was removed by what was seen
+    /// here; none if none was.
     pub(super) wanted: Option<laws::Ids>,
 }
 
@@ -250,7 +250,7 @@ pub(super) struct Watched {
     state: (PathBuf, PathBuf),
     /// Whether the process dies at once, or only when it touches a store again.
     at_once: bool,
-    wanted: Arc<dyn Fn(&Facts) -> laws::Ids + Send + Sync>,
+    wanted: Arc<dyn Fn() -> laws::Ids + Send + Sync>,
 }
 
 impl Watched {
@@ -331,7 +331,7 @@ impl WriteStore for Watched {
             let found = notes.looks.last().map(|look| laws::removal(&self.raw, self.number, &self.instance, &series, &record, &look.facts));
             notes.broken.extend(found.unwrap_or_default());
             if let Some(look) = notes.looks.last_mut() {
-                look.wanted.get_or_insert_with(|| (self.wanted)(&look.facts));
+                look.wanted.get_or_insert_with(|| (self.wanted)());
             }
         }
         self.pass(key, self.inner.delete(key))
@@ -467,9 +467,15 @@ impl World {
         if matches!(luck, Luck::Killed(0, true)) {
             freeze(&notes, &places, "before anything");
         }
-        let wanted: Arc<dyn Fn(&Facts) -> laws::Ids + Send + Sync> = {
-            let (set, raw, truth) = (Arc::clone(&self.set), self.stores.clone(), self.truth.clone());
-            Arc::new(move |facts| truth.wanted(&set, &raw, facts))
+        let wanted: Arc<dyn Fn() -> laws::Ids + Send + Sync> = {
+            let (set, raw, truth, down) = (Arc::clone(&self.set), self.stores.clone(), self.truth.clone(), self.down);
+            let (sources, state) = (Arc::clone(&self.sources) as Arc<dyn Sources>, LocalState::new(self.state.clone()));
+            let now = Arc::clone(&self.now);
+            Arc::new(move || {
+                let all = raw.clone().map(|store| Arc::new(store) as Arc<dyn WriteStore>);
+                let at = *locked(&now);
+                truth.wanted(&set, &raw, &collect(&set, &eyes(&set, all, [false; 2], &sources, &state), at), down)
+            })
         };
         let watched: [Arc<dyn WriteStore>; 2] = std::array::from_fn(|number| {
             Arc::new(Watched {

@@ -79,7 +79,8 @@ fn series_of(number: usize, made: &[(i64, u8, u8, [Copy; 2])]) -> [Series; 2] {
     let mut both = [Series::default(), Series::default()];
     let mut owner: Option<Random> = None;
     for (place, (age, kind, slot, copies)) in made.iter().enumerate() {
-        let start = now() - TimeDelta::minutes(*age) + if *kind == 9 { TimeDelta::days(40) } else { TimeDelta::zero() };
+        // whole hours, so that two of one instant are not rare
+        let start = now() - TimeDelta::hours(*age / 60) + if *kind == 9 { TimeDelta::days(40) } else { TimeDelta::zero() };
         let mut random = [u8::try_from(number).unwrap(); 10];
         random[9] = u8::try_from(place).unwrap();
         let id = ArtifactId::new(start, Capture::Full, Random::new(random));
