@@ -195,6 +195,9 @@ impl Apply {
             if facts.stores.get(name).and_then(StoreFacts::listing).is_none() {
                 continue;
             }
+            if self.order.set.stores.get(name).is_some_and(|s| !s.lease) {
+                continue;
+            }
             let Some(store) = self.ports.stores.get(name) else { continue };
             match store.lock(&layout::lock(&self.order.set.instance, &policy.series), holder) {
                 Ok(Locked::Held(lease)) => holding.leases.push(lease),

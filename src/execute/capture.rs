@@ -31,17 +31,9 @@ struct Job<'a> {
     shape: Shape,
     id: ArtifactId,
     slot: Option<Instant>,
-    estimate: Option<u64>,
 }
 
-pub(super) fn perform(
-    run: &Run,
-    address: &str,
-    policy: &Policy,
-    store_name: &Name,
-    slot: Option<Instant>,
-    estimate: Option<u64>,
-) -> Result<Done, StepError> {
+pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Name, slot: Option<Instant>) -> Result<Done, StepError> {
     run.stop_if_cancelled()?;
     let store = run.store(store_name)?.as_ref();
     let source = &run.set.sources[&policy.source];
@@ -50,7 +42,7 @@ pub(super) fn perform(
     let start = to_millis(run.ports.now());
     let id = ArtifactId::new(start, Capture::Full, run.ports.random());
     let shape = run.ports.sources.shape(source);
-    let job = Job { run, address, policy, source, store, store_name, shape, id, slot, estimate };
+    let job = Job { run, address, policy, source, store, store_name, shape, id, slot };
     let before = run.ports.sources.fingerprint(source)?;
     if let Some(fingerprint) = &before
         && let Some(owner) = job.owner_of(fingerprint)?
@@ -60,7 +52,7 @@ pub(super) fn perform(
     let flight = format!("{store_name}/{}/{id}", policy.series);
     let run_id = run.id.to_string();
     run.ports.state.take_off(&run_id, &flight)?;
-    let written = job.write();
+    let written = job.write(before.as_ref().map(|f| f.bytes));
     if written.is_err() {
         job.clean();
     }
@@ -125,12 +117,12 @@ impl Job<'_> {
         })
     }
 
-    fn write(&self) -> Result<(Vec<Segment>, Option<Segment>, Captured), StepError> {
+    fn write(&self, expected: Option<u64>) -> Result<(Vec<Segment>, Option<Segment>, Captured), StepError> {
         let folder = layout::payload_folder(&self.run.set.instance, &self.policy.series, &self.id, 1);
         let limit = self.segment_size();
         let mut payload = SegmentWriter::new(self.store, &folder, &self.shape.payload, limit);
         let mut index = self.shape.index.as_ref().map(|name| SegmentWriter::new(self.store, &folder, name, u64::MAX));
-        let progress = self.run.progress(self.address, self.estimate);
+        let progress = self.run.ports.progress(self.address, expected);
         let watch = Watch { progress: &progress, cancel: &self.run.ports.cancel };
         let mut nowhere = io::sink();
         let output = Output {

@@ -15,7 +15,7 @@ use crate::store::record::Record;
 use crate::store::segments::{SegmentError, SegmentReader, SegmentWriter};
 use crate::store::{WriteStore, layout};
 
-/// Bytes that are read before the next look at the cancel flag.
+/// Bytes that are read at most before the next look at the cancel flag.
 const BLOCK: usize = 1 << 20;
 
 pub(super) struct Job<'a> {
@@ -54,7 +54,7 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
 /// Copies every object, into the first generation from the wished one on whose names are free or hold the same bytes.
 fn payload(run: &Run, address: &str, job: &Job<'_>, record: &Record, from: &dyn WriteStore, to: &dyn WriteStore) -> Result<u32, StepError> {
     let source = layout::payload_folder(&run.set.instance, job.series, &job.id, job.generation);
-    let progress = run.progress(address, Some(record.bytes()));
+    let progress = run.ports.progress(address, Some(record.bytes()));
     let mut generation = job.as_generation;
     loop {
         let target = layout::payload_folder(&run.set.instance, job.series, &job.id, generation);
@@ -98,7 +98,8 @@ fn objects(
     progress: &dyn Fn(u64, u64),
 ) -> Result<(), Stopped> {
     let mut copied = 0;
-    let mut block = vec![0; BLOCK];
+    let largest = record.objects().map(|object| object.bytes).max().unwrap_or(0);
+    let mut block = vec![0; usize::try_from(largest).unwrap_or(BLOCK).clamp(1, BLOCK)];
     for object in record.objects() {
         let mut reader = SegmentReader::new(from, source, std::slice::from_ref(object));
         let mut writer = SegmentWriter::new(to, target, &object.name, u64::MAX);

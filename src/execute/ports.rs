@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::event::Event;
 use super::state::LocalState;
 use crate::model::id::{Instant, Name, Random};
 use crate::source::Sources;
 use crate::store::WriteStore;
+
+/// The shortest time between two words on the progress of one step.
+const PROGRESS_MILLIS: i64 = 250;
 
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
@@ -63,6 +66,19 @@ impl Ports {
     /// Whether somebody asked to stop.
     pub fn cancelled(&self) -> bool {
         self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// Says how far a step is, at most a few times a second, from whatever thread.
+    pub(super) fn progress(&self, address: &str, expected: Option<u64>) -> impl Fn(u64, u64) + Sync + use<> {
+        let (ports, address) = (self.clone(), address.to_owned());
+        let next = AtomicI64::new(i64::MIN);
+        move |bytes, entries| {
+            let now = ports.now().timestamp_millis();
+            let due = next.load(Ordering::Relaxed);
+            if now >= due && next.compare_exchange(due, now + PROGRESS_MILLIS, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                ports.say(Event::StepProgress { address: address.clone(), bytes, entries, expected });
+            }
+        }
     }
 
     /// Shows an event.

@@ -29,9 +29,7 @@ impl Run {
     pub(super) fn perform(&self, step: &Step) -> Result<Done, StepError> {
         match &step.work {
             Work::Init { store } => super::init::perform(self, store),
-            Work::Capture { policy, store, slot, estimate, .. } => {
-                capture::perform(self, &step.address, &self.set.policies[policy], store, *slot, *estimate)
-            }
+            Work::Capture { policy, store, slot, .. } => capture::perform(self, &step.address, &self.set.policies[policy], store, *slot),
             Work::Copy { series, id, from, store, generation, as_generation, .. } => {
                 let id = id.ok_or_else(|| StepError::Changed(format!("`{}` names no artifact", step.address)))?;
                 copy::perform(
@@ -53,11 +51,6 @@ impl Run {
     pub(super) fn listed(&self, store: &Name, series: &Name, id: ArtifactId) -> Option<&Artifact> {
         let listing = self.facts.stores.get(store).and_then(StoreFacts::listing)?;
         listing.series.get(series)?.artifacts.iter().find(|a| a.id == id)
-    }
-
-    pub(super) fn progress(&self, address: &str, expected: Option<u64>) -> impl Fn(u64, u64) + Sync + use<> {
-        let (report, address) = (Arc::clone(&self.ports.report), address.to_owned());
-        move |bytes, entries| report(Event::StepProgress { address: address.clone(), bytes, entries, expected })
     }
 
     pub(super) fn warn(&self, address: &str, message: String) {

@@ -176,6 +176,19 @@ pub struct DirectoryStore {
     /// Payloads are cut into objects of at most this size.
     #[schemars(extend("default" = "16GiB"))]
     pub segment_size: Option<SizeText>,
+    /// How runs on several hosts keep out of each other's way.
+    #[schemars(extend("default" = "lease"))]
+    pub coordination: Option<Coordination>,
+}
+
+/// How runs on several hosts keep out of each other's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coordination {
+    /// A lock on a file in the store.
+    Lease,
+    /// Nothing in the store: only this host ever writes there. For file systems whose locks do not hold, as some network shares.
+    SingleWriter,
 }
 
 /// Files and folders of this host.

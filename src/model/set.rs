@@ -54,6 +54,8 @@ pub struct Store {
     pub min_free: Option<u64>,
     /// Payloads are cut into objects of at most this many bytes.
     pub segment_size: u64,
+    /// Runs take a lease in the store; without, only one host ever writes there.
+    pub lease: bool,
     /// Where it is declared.
     pub span: Span,
 }

@@ -7,6 +7,7 @@ use super::id::Name;
 use super::read::Resolver;
 use super::set::{Store, StoreKind};
 use crate::finding::{Finding, manifest as code};
+use crate::manifest::tables::Coordination;
 use crate::manifest::{Entity, StoreTable};
 
 /// Bytes of a segment unless set: 16 GiB.
@@ -51,6 +52,7 @@ impl Resolver<'_> {
                 kind,
                 min_free,
                 segment_size: segment_size.unwrap_or(SEGMENT_SIZE),
+                lease: table.coordination != Some(Coordination::SingleWriter),
                 span: entity.head(),
             });
         }

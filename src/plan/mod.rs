@@ -22,10 +22,9 @@ mod retention;
 mod space;
 mod step;
 mod sweeps;
-mod view;
-
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::BTreeSet;
 

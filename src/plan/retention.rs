@@ -222,7 +222,7 @@ fn judge_complete(items: &[Item], rules: &Rules<'_>) -> Verdicts {
     }
     if retention.keep_oldest_until_full
         && let (Some(coarsest), Some(oldest)) = (places.last(), ranked.last())
-        && coarsest.by_rank.last().is_some_and(|(ordinal, _)| *ordinal <= coarsest.of)
+        && coarsest.by_rank.last().is_some_and(|(ordinal, _)| *ordinal < coarsest.of)
     {
         mark(*oldest, Keep::OldestUntilFull);
     }
@@ -328,7 +328,10 @@ impl Verdicts {
             let bucket = |at| Bucket::of(at, places.unit, rules.zone);
             bucket(items[self.ranked[before]].instant) != bucket(item.instant) && places.by_rank[before].0 < places.of
         };
+        let free = |places: &Places| places.by_rank.last().is_some_and(|(ordinal, _)| *ordinal < places.of);
+        let oldest = retention.keep_oldest_until_full && newer == self.ranked.len();
         newer == 0
+            || oldest && self.places.last().is_some_and(free)
             || place < retention.last.max(retention.min_count)
             || item.instant > retention.min_age.before(rules.now)
             || self.since.is_some_and(|since| item.instant > since)

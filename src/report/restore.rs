@@ -52,9 +52,6 @@ pub fn restore_text(plan: &RestorePlan) -> String {
 /// What a restore did.
 pub fn restored_text(restored: &Restored, plan: &RestorePlan) -> String {
     let mut out = String::new();
-    for warning in &restored.warnings {
-        out.push_str(&format!("warning: {warning}\n"));
-    }
     let entries = count(usize::try_from(restored.entries).unwrap_or(usize::MAX), "entry");
     out.push_str(&format!("restored: {entries}, {} of {} from {}", bytes(restored.bytes), restored.id, restored.store));
     if let Planned::Folder { path, .. } = &plan.target {

@@ -4,6 +4,8 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::human::{bytes, count, instant, instant_in, span_of};
+use super::restore::pending_text;
+use crate::execute::restore::Pending;
 use crate::facts::{Facts, StoreFacts};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::model::{Policy, PolicySet, PolicyState};
@@ -24,6 +26,8 @@ pub struct Status {
     pub late: bool,
     /// Each policy.
     pub policies: Vec<PolicyStatus>,
+    /// Restores that wait for a commit or a roll-back, or were interrupted.
+    pub restores: Vec<Pending>,
 }
 
 /// One policy.
@@ -67,9 +71,9 @@ pub struct StoreStatus {
 }
 
 /// Where every policy stands at an instant.
-pub fn status_of(set: &PolicySet, facts: &Facts, now: Instant) -> Status {
+pub fn status_of(set: &PolicySet, facts: &Facts, now: Instant, restores: Vec<Pending>) -> Status {
     let policies: Vec<PolicyStatus> = set.policies.values().map(|p| policy_status(set, p, facts, now)).collect();
-    Status { format_version: "1.0", instance: set.instance.clone(), at: now, late: policies.iter().any(|p| p.late), policies }
+    Status { format_version: "1.0", instance: set.instance.clone(), at: now, late: policies.iter().any(|p| p.late), policies, restores }
 }
 
 fn policy_status(set: &PolicySet, policy: &Policy, facts: &Facts, now: Instant) -> PolicyStatus {
@@ -140,6 +144,9 @@ pub fn status_text(status: &Status, set: &PolicySet) -> String {
             let next: Vec<String> = policy.next.iter().map(|at| instant_in(*at, set.zone)).collect();
             out.push_str(&format!("  next: {}\n", next.join(", ")));
         }
+    }
+    if !status.restores.is_empty() {
+        out.push_str(&format!("\n{}", pending_text(&status.restores)));
     }
     out
 }

@@ -55,6 +55,7 @@ impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Write)?;
+        super::recover::first(&session, screen)?;
         let saved = self.plan.as_deref().map(|path| saved(&session, path)).transpose()?;
         let only = match &saved {
             Some(saved) => saved.only.iter().cloned().collect(),

@@ -19,6 +19,16 @@ use crate::report::{pending_text, recovered_text};
 )]
 pub struct Args {}
 
+/// Settles what killed restores left, before anything else is done; says so where there was something.
+pub(super) fn first(session: &Session, screen: &Screen) -> Result<(), Failure> {
+    let ports = session.ports(Arc::new(|_| ()), Arc::default());
+    let text = recovered_text(&recover(&ports)?);
+    if !text.is_empty() {
+        screen.say(text.trim_end());
+    }
+    Ok(())
+}
+
 impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;

@@ -68,6 +68,7 @@ impl Args {
         if let Some(run) = self.commit.as_ref().or(self.rollback.as_ref()) {
             return self.settle(&session, screen, run);
         }
+        super::recover::first(&session, screen)?;
         let which = match (&self.id, &self.at) {
             (Some(id), _) => Which::Id(id.clone()),
             (None, Some(at)) => Which::At(select::time(at, session.set.zone)?),

@@ -1,10 +1,13 @@
 //! `status`: where every policy stands.
 
+use std::sync::Arc;
+
 use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::screen::{Format, Screen};
 use crate::cli::session::{Access, Session};
+use crate::execute::restore::pending;
 use crate::facts::StoreFacts;
 use crate::plan::{Request, decide};
 use crate::report::{status_of, status_text};
@@ -13,7 +16,7 @@ use crate::report::{status_of, status_text};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n    lucid-policy status\n    lucid-policy status --check || alert")]
 pub struct Args {
-    /// End with 7 if a policy is late
+    /// End with 7 if a policy is late, else with 8 if an artifact is known to be damaged, else with 9 if a store was not seen
     #[arg(long)]
     check: bool,
 }
@@ -23,7 +26,8 @@ impl Args {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Read)?;
         let facts = session.facts()?;
-        let status = status_of(&session.set, &facts, facts.at);
+        let waiting = pending(&session.ports(Arc::new(|_| ()), Arc::default()))?;
+        let status = status_of(&session.set, &facts, facts.at, waiting);
         match format {
             Format::Json => screen.json(&status),
             Format::Text => {
@@ -36,10 +40,9 @@ impl Args {
             }
         }
         let unseen = facts.stores.values().any(|s| matches!(s, StoreFacts::Unusable(_)));
-        Ok(match (self.check, status.late, unseen) {
-            (true, true, _) => Exit::Late,
-            (true, false, true) => Exit::NotChecked,
-            _ => Exit::Good,
-        })
+        let damaged = status.policies.iter().flat_map(|p| &p.stores).any(|s| s.damaged > 0);
+        let checks = [(status.late, Exit::Late), (damaged, Exit::Damaged), (unseen, Exit::NotChecked)];
+        let worst = checks.into_iter().find(|(wrong, _)| self.check && *wrong);
+        Ok(worst.map_or(Exit::Good, |(_, exit)| exit))
     }
 }

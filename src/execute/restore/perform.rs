@@ -147,9 +147,7 @@ impl Hands<'_> {
     ) -> Result<Outcome, RestoreError> {
         let opened = Opened::open(self.ports, &self.plan.choice, copy)?;
         let address = self.stage_address();
-        let progress = |bytes, entries| {
-            self.ports.say(Event::StepProgress { address: address.to_owned(), bytes, entries, expected: Some(self.plan.bytes) });
-        };
+        let progress = self.ports.progress(address, Some(self.plan.bytes));
         read(&opened, &Watch { threads: self.set.run.threads, progress: &progress, cancel: &self.ports.cancel })
     }
 }

@@ -28,9 +28,9 @@ use crate::store::layout::{self, CheckKey, Place, Verdict};
 use crate::store::{ReadStore, WriteStore};
 
 /// Histories of the normal suite.
-const HISTORIES: u64 = 240;
+const HISTORIES: u64 = 150;
 /// Steps of one.
-const STEPS: u64 = 24;
+const STEPS: u64 = 20;
 /// Applies within which a mended world comes to rest: one finds each rotten object.
 const REST: usize = 24;
 
@@ -116,7 +116,6 @@ impl History<'_> {
         self.say(format_args!("{source} is of version {version} now{}", if moves { ", and will move while it is read" } else { "" }));
     }
 
-    #[expect(clippy::too_many_lines, reason = "a table of events")]
     fn event(&mut self, rng: &mut Rng) {
         let number = usize::from(rng.percent(50));
         let store = self.world.stores[number].clone();
@@ -233,11 +232,12 @@ impl History<'_> {
         for (ids, store) in before.iter_mut().zip(&self.world.stores) {
             *ids = self::ids(store, &self.world.instance);
         }
-        let rotten = self.world.truth.rotten(&self.world.set, &self.world.stores, &self.world.facts(true));
+        let facts = self.world.facts(true);
+        let rotten = self.world.truth.rotten(&self.world.set, &self.world.stores, &facts);
         let fails = locked(&self.world.sources.0).values().any(|held| held.fails || held.moves);
         let down = self.world.down;
         self.say(format_args!("apply, {luck:?}{}", if approve { ", what was approved only" } else { "" }));
-        let Applied { plan, outcome, notes } = self.world.apply(self.runtime, luck, tick, approve);
+        let Applied { plan, outcome, notes } = self.world.apply(self.runtime, luck, tick, approve, &facts);
         self.tell(&plan, outcome.as_ref(), notes.died_at.as_deref());
         if let Some(broken) = notes.broken.first() {
             return Err(broken.clone());
@@ -266,11 +266,11 @@ impl History<'_> {
             return Err(format!("locked by nobody: {:?}", outcome.locked));
         }
         if !approve {
-            let again = self.world.plan(plan.as_of);
+            let again = self.world.plan(&facts, plan.as_of);
             if let Some(step) = again.steps.first() {
                 return Err(format!("a step is left after apply at the same instant: {} because of {:?}", step.address, step.reason));
             }
-            self.nothing_abandoned(down)?;
+            self.nothing_abandoned(&facts, down)?;
         }
         Ok(true)
     }
@@ -305,8 +305,8 @@ impl History<'_> {
         for store in &world.stores {
             left.extend(world.truth.restorable(store, &world.instance));
         }
-        for look in looks.iter().filter(|look| look.removed) {
-            if let Some((series, id)) = look.wanted.difference(&left).next() {
+        for wanted in looks.iter().filter_map(|look| look.wanted.as_ref()) {
+            if let Some((series, id)) = wanted.difference(&left).next() {
                 return Err(format!("{id} of {series} was kept by a store's rules, could be restored, and cannot be now"));
             }
         }
@@ -375,10 +375,9 @@ impl History<'_> {
     }
 
     /// What a run left that was killed is gone after the next good one that could reach it.
-    fn nothing_abandoned(&self, down: [bool; 2]) -> Result<(), String> {
-        let facts = self.world.facts(true);
+    fn nothing_abandoned(&self, facts: &Facts, down: [bool; 2]) -> Result<(), String> {
         for (number, down) in down.into_iter().enumerate() {
-            let Some(listing) = listing(&facts, number).filter(|_| !down) else { continue };
+            let Some(listing) = listing(facts, number).filter(|_| !down) else { continue };
             let named =
                 |series: &Name| self.world.set.policies.values().any(|p| p.series == *series && p.stores.contains(&name(STORES[number])));
             let orphans = listing.series.iter().filter(|(s, _)| named(s)).flat_map(|(_, s)| &s.orphans).filter(|o| o.abandoned);
@@ -407,7 +406,7 @@ impl History<'_> {
             }
         }
         let facts = self.world.facts(true);
-        let plan = self.world.plan(facts.at);
+        let plan = self.world.plan(&facts, facts.at);
         if plan.findings.iter().any(|f| f.message.contains("not deleted")) {
             return Ok(());
         }

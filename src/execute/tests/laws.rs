@@ -12,7 +12,7 @@ use crate::plan::{FUTURE_TOLERANCE, Item, Rules, judge};
 use crate::store::key::CatalogKey;
 use crate::store::layout::{self, Place};
 use crate::store::record::Record;
-use crate::store::{Memory, ReadStore, Sha256Sum};
+use crate::store::{Memory, Object, ReadStore, Sha256Sum};
 
 /// What an artifact holds, whatever the stores say; and what was done to the stores behind the engine's back.
 #[derive(Clone, Default)]
@@ -23,15 +23,15 @@ pub(super) struct Truth {
     records: Arc<Mutex<HashMap<String, Arc<Record>>>>,
 }
 
-type Ids = BTreeSet<(Name, ArtifactId)>;
+pub(super) type Ids = BTreeSet<(Name, ArtifactId)>;
 
 /// Every record of a store.
 pub(super) fn catalog(store: &Memory, instance: &Name) -> Vec<(String, Name, CatalogKey)> {
-    let known = |key: String| match layout::parse(instance, &key) {
-        Some(Place::Record(series, record)) => Some((key, series, record)),
+    let known = |object: Object| match layout::parse(instance, &object.key) {
+        Some(Place::Record(series, record)) => Some((object.key, series, record)),
         _ => None,
     };
-    store.keys().into_iter().filter_map(known).collect()
+    store.list(&layout::Area::Catalog.folder(instance)).unwrap().into_iter().filter_map(known).collect()
 }
 
 /// What is wrong with removing this record now.
@@ -39,7 +39,7 @@ pub(super) fn removal(raw: &Memory, number: usize, instance: &Name, series: &Nam
     let mut wrong = Vec::new();
     let mut say = |why: String| wrong.push(format!("{} of {series} is deleted on {}, {why}", key.id, STORES[number]));
     let holds = layout::holds_folder(instance, series, &key.id);
-    if raw.keys().iter().any(|k| k.starts_with(&holds)) {
+    if !raw.list(&holds).unwrap().is_empty() {
         say("and it is held there".to_owned());
     }
     if let Some((_, _, child)) = catalog(raw, instance).iter().find(|(_, s, k)| s == series && k.need == Some(key.id.random())) {

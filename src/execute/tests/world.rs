@@ -1,7 +1,7 @@
 //! A small world for histories: two stores in memory that can die between any two changes, sources that know what they held, a clock
 //! that only moves when it is asked, and the local state of one host.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use super::laws;
 use crate::execute::{Host, LocalState, Observe, Order, Outcome, Ports, apply};
 use crate::facts::Facts;
-use crate::model::id::{ArtifactId, Instant, Name};
+use crate::model::id::{Instant, Name};
 use crate::model::{PolicySet, Source, SourceKind, read};
 use crate::observe::{Eyes, collect};
 use crate::plan::{Plan, Request, decide};
@@ -222,10 +222,9 @@ impl Sources for Numbers {
 /// One look of a run at the world, and what was true then.
 pub(super) struct Look {
     pub(super) facts: Facts,
-    /// What some visible store's rules keep and what could be restored from somewhere.
-    pub(super) wanted: BTreeSet<(Name, ArtifactId)>,
-    /// Whether the run removed a record by what it saw here.
-    pub(super) removed: bool,
+    /// What some visible store's rules kept and what could be restored from somewhere, before the first record was removed by what
+    /// was seen here; none if none was.
+    pub(super) wanted: Option<laws::Ids>,
 }
 
 /// What is written down while a run goes on.
@@ -251,6 +250,7 @@ pub(super) struct Watched {
     state: (PathBuf, PathBuf),
     /// Whether the process dies at once, or only when it touches a store again.
     at_once: bool,
+    wanted: Arc<dyn Fn(&Facts) -> laws::Ids + Send + Sync>,
 }
 
 impl Watched {
@@ -331,7 +331,7 @@ impl WriteStore for Watched {
             let found = notes.looks.last().map(|look| laws::removal(&self.raw, self.number, &self.instance, &series, &record, &look.facts));
             notes.broken.extend(found.unwrap_or_default());
             if let Some(look) = notes.looks.last_mut() {
-                look.removed = true;
+                look.wanted.get_or_insert_with(|| (self.wanted)(&look.facts));
             }
         }
         self.pass(key, self.inner.delete(key))
@@ -427,7 +427,9 @@ impl World {
     pub(super) fn advance(&self, by: TimeDelta) {
         let mut now = locked(&self.now);
         *now += by;
-        self.stores.iter().for_each(|store| store.set_time(*now));
+        for store in &self.stores {
+            store.set_time(*now);
+        }
     }
 
     /// The world as it is, without what a run may not see.
@@ -438,12 +440,21 @@ impl World {
         collect(&self.set, &eyes(&self.set, stores, down, &(Arc::clone(&self.sources) as Arc<dyn Sources>), &state), self.now())
     }
 
-    pub(super) fn plan(&self, at: Instant) -> Plan {
-        decide(&self.set, &self.facts(false), at, &Request::default())
+    /// What a plan at that instant would do, if nothing changed since these facts, in which every store was in reach.
+    pub(super) fn plan(&self, facts: &Facts, at: Instant) -> Plan {
+        let seen = if self.down == [false; 2] { facts.clone() } else { self.facts(false) };
+        decide(&self.set, &seen, at, &Request::default())
     }
 
     /// One `apply` of what `plan` shows.
-    pub(super) fn apply(&mut self, runtime: &tokio::runtime::Runtime, luck: Luck, tick: TimeDelta, approve: bool) -> Applied {
+    pub(super) fn apply(
+        &mut self,
+        runtime: &tokio::runtime::Runtime,
+        luck: Luck,
+        tick: TimeDelta,
+        approve: bool,
+        facts: &Facts,
+    ) -> Applied {
         let (budget, at_once) = match luck {
             Luck::Good => (Budget::unlimited(), false),
             Luck::Killed(after, at_once) => (Budget::kill_after(after), at_once),
@@ -456,6 +467,10 @@ impl World {
         if matches!(luck, Luck::Killed(0, true)) {
             freeze(&notes, &places, "before anything");
         }
+        let wanted: Arc<dyn Fn(&Facts) -> laws::Ids + Send + Sync> = {
+            let (set, raw, truth) = (Arc::clone(&self.set), self.stores.clone(), self.truth.clone());
+            Arc::new(move |facts| truth.wanted(&set, &raw, facts))
+        };
         let watched: [Arc<dyn WriteStore>; 2] = std::array::from_fn(|number| {
             Arc::new(Watched {
                 number,
@@ -466,15 +481,18 @@ impl World {
                 notes: Arc::clone(&notes),
                 state: places.clone(),
                 at_once,
+                wanted: Arc::clone(&wanted),
             }) as Arc<dyn WriteStore>
         });
-        let plan = self.plan(self.now());
+        let plan = self.plan(facts, self.now());
         let clock: crate::execute::Clock = {
             let (now, stores) = (Arc::clone(&self.now), self.stores.clone());
             Arc::new(move || {
                 let mut now = locked(&now);
                 *now += tick;
-                stores.iter().for_each(|store| store.set_time(*now));
+                for store in &stores {
+                    store.set_time(*now);
+                }
                 *now
             })
         };
@@ -482,12 +500,10 @@ impl World {
         let sources: Arc<dyn Sources> = Arc::clone(&self.sources) as Arc<dyn Sources>;
         let observe: Observe = {
             let (set, watched, state, sources) = (Arc::clone(&self.set), watched.clone(), Arc::clone(&state), Arc::clone(&sources));
-            let (down, notes, raw, clock) = (self.down, Arc::clone(&notes), self.stores.clone(), Arc::clone(&clock));
-            let truth = self.truth.clone();
+            let (down, notes, clock) = (self.down, Arc::clone(&notes), Arc::clone(&clock));
             Arc::new(move || {
                 let facts = collect(&set, &eyes(&set, watched.clone(), down, &sources, &state), clock());
-                let wanted = truth.wanted(&set, &raw, &facts);
-                locked(&notes).looks.push(Look { facts: facts.clone(), wanted, removed: false });
+                locked(&notes).looks.push(Look { facts: facts.clone(), wanted: None });
                 facts
             })
         };

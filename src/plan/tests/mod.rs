@@ -1,3 +1,4 @@
 //! The laws of the planner, as properties.
 
+mod laws;
 mod retention;
