@@ -41,13 +41,19 @@ pub enum Exit {
 /// The codes, for `--help`.
 pub(super) const TABLE: &str = "\
 Exit codes:
-    0  all good                          8  damage was found
-    1  something unexpected              9  something could not be checked
-    2  changes (plan --detailed-exitcode) 10  the manifest is invalid
-    3  a step failed                    11  everything is held by other runs
-    4  a guard refused something        64  the command line is wrong
-    5  a saved plan is stale           129, 130, 143  SIGHUP, SIGINT, SIGTERM
-    7  a policy is late (status --check)";
+    0    all good
+    1    something that should not happen
+    2    there are changes (plan --detailed-exitcode)
+    3    a step failed
+    4    a guard refused something
+    5    a saved plan is stale
+    7    a policy is late (status --check)
+    8    damage was found
+    9    something could not be checked
+    10   the manifest is invalid
+    11   everything is held by other runs
+    64   the command line is wrong
+    129, 130, 143   ended by SIGHUP, SIGINT, SIGTERM";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

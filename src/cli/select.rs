@@ -16,13 +16,26 @@ pub(super) fn policy(set: &PolicySet, text: &str) -> Result<Name, Failure> {
     if let Some(name) = set.policies.keys().find(|n| n.as_str() == short) {
         return Ok(name.clone());
     }
-    let near = nearest(short, set.policies.keys().map(Name::as_str));
-    let help = near.map_or_else(|| format!("policies are {}", listed(set)), |near| format!("did you mean `{near}`?"));
+    // A slip in `policy.` itself must not hide what was meant behind it.
+    let bare = short.rsplit('.').next().unwrap_or(short);
+    let all = || set.policies.keys().map(Name::as_str);
+    let help = nearest(bare, all()).map_or_else(|| format!("policies are {}", quoted(all())), |near| format!("did you mean `{near}`?"));
     Err(Failure::usage(format!("there is no policy `{short}`"), help))
 }
 
-fn listed(set: &PolicySet) -> String {
-    set.policies.keys().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// A store by name.
+pub(super) fn store(set: &PolicySet, text: &str) -> Result<Name, Failure> {
+    let short = text.strip_prefix("store.").unwrap_or(text);
+    if let Some(name) = set.stores.keys().find(|n| n.as_str() == short) {
+        return Ok(name.clone());
+    }
+    let all = || set.stores.keys().map(Name::as_str);
+    let help = nearest(short, all()).map_or_else(|| format!("stores are {}", quoted(all())), |near| format!("did you mean `{near}`?"));
+    Err(Failure::usage(format!("there is no store `{short}`"), help))
 }
 
 /// Policies of `--only`.

@@ -247,8 +247,6 @@ pub(super) fn create_record(run: &Run, store: &dyn WriteStore, record: &Record, 
 /// Reads the record of a listed generation.
 pub(super) fn read_record(run: &Run, store: &dyn WriteStore, series: &Name, key: &CatalogKey) -> Result<Record, StepError> {
     let name = layout::record(&run.set.instance, series, key);
-    let wrong = |e: &dyn std::fmt::Display| StepError::Damaged(format!("{}: record `{name}`: {e}", store.place()));
-    let record = Record::read(&store.get(&name)?).map_err(|e| wrong(&e))?;
-    record.matches(key).map_err(|e| wrong(&e))?;
-    Ok(record)
+    let record = Record::read(&store.get(&name)?).and_then(|record| record.matches(key).map(|()| record));
+    record.map_err(|e| StepError::record(&store.place(), &name, &e))
 }

@@ -5,6 +5,7 @@ use std::error::Error;
 use super::state::StateError;
 use crate::source::SourceError;
 use crate::store::StoreError;
+use crate::store::documents::RecordError;
 
 /// Why a step failed. Nothing of a failed step is listed.
 #[derive(Debug, thiserror::Error)]
@@ -24,12 +25,26 @@ pub enum StepError {
     /// Stored bytes are not what their record says.
     #[error("{0}")]
     Damaged(String),
+    /// A newer version of this program wrote it.
+    #[error("{0}")]
+    TooNew(String),
     /// Something is not as the plan found it.
     #[error("{0}")]
     Changed(String),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl StepError {
+    /// A record that cannot be taken for what it should be.
+    pub(super) fn record(place: &str, name: &str, error: &RecordError) -> Self {
+        let message = format!("{place}: record `{name}`: {error}");
+        match error {
+            RecordError::TooNew { .. } => Self::TooNew(format!("{message}; use a newer version of lucid-policy")),
+            RecordError::Unreadable { .. } | RecordError::Mismatch { .. } => Self::Damaged(message),
+        }
+    }
 }
 
 /// An error with all its causes, outermost first, as one line.

@@ -62,8 +62,7 @@ fn record(store: &Arc<dyn WriteStore>, instance: &Name, series: &Name, artifact:
         return Err(StepError::Changed(format!("`{}` has no generation", artifact.id)));
     };
     let name = layout::record(instance, series, &key);
-    let wrong = |e: &dyn std::fmt::Display| StepError::Damaged(format!("{}: record `{name}`: {e}", store.place()));
-    let record = Record::read(&store.get(&name)?).map_err(|e| wrong(&e))?;
-    record.matches(&key).map_err(|e| wrong(&e))?;
+    let record = Record::read(&store.get(&name)?).and_then(|record| record.matches(&key).map(|()| record));
+    let record = record.map_err(|e| StepError::record(&store.place(), &name, &e))?;
     Ok((record, layout::payload_folder(instance, series, &artifact.id, key.generation)))
 }

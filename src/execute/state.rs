@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -136,9 +136,7 @@ impl LocalState {
         let Ok(mut alive) = self.alive.lock() else { return Ok(()) };
         if alive.is_none() {
             let path = self.root.join(format!("flights/{run}.alive"));
-            let opened = make_folder(&self.root.join("flights"))
-                .and_then(|()| File::options().write(true).create(true).truncate(true).mode(0o600).open(&path))
-                .and_then(|file| file.lock().map(|()| file));
+            let opened = make_folder(&self.root.join("flights")).and_then(|()| locked(&path));
             *alive = Some(opened.map_err(|source| StateError { operation: "lock", path, source })?);
         }
         Ok(())
@@ -182,6 +180,24 @@ impl LocalState {
             } else {
                 self.write_json(&path, &flight)?;
             }
+        }
+        self.clear_flights()
+    }
+
+    /// Removes what a run left that was killed between two writes here: a claim to be alive without a flight, a file half written.
+    fn clear_flights(&self) -> Result<(), StateError> {
+        let folder = self.root.join("flights");
+        for name in fs::read_dir(&folder).into_iter().flatten().filter_map(|e| e.ok()?.file_name().into_string().ok()) {
+            let run = name.strip_suffix(".alive").or_else(|| name.strip_prefix('.')?.strip_suffix(".json.new"));
+            let Some(run) = run.filter(|run| !folder.join(format!("{run}.json")).exists()) else { continue };
+            let alive = PathBuf::from(format!("flights/{run}.alive"));
+            // Held while it goes, so that a run that is just beginning sees that it has to begin again.
+            let held = File::open(self.root.join(&alive));
+            if held.as_ref().is_ok_and(|file| file.try_lock().is_err()) {
+                continue;
+            }
+            self.remove(&Path::new("flights").join(&name))?;
+            self.remove(&alive)?;
         }
         Ok(())
     }
@@ -284,6 +300,17 @@ impl LocalState {
             File::open(folder)?.sync_all()
         });
         written.map_err(|source| StateError { operation: "write", path, source })
+    }
+}
+
+/// Makes and locks a file; one that was tidied away between the two is made again.
+fn locked(path: &Path) -> io::Result<File> {
+    loop {
+        let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.lock()?;
+        if fs::metadata(path).is_ok_and(|there| file.metadata().is_ok_and(|own| there.ino() == own.ino())) {
+            return Ok(file);
+        }
     }
 }
 

@@ -80,7 +80,12 @@ pub(super) fn check(
     let record = match store.get(&name) {
         Ok(bytes) => match Record::read(&bytes).and_then(|r| r.matches(key).map(|()| r)) {
             Ok(record) => record,
-            Err(error) => return fail(0, format!("{}: record `{name}`: {error}", store.place())),
+            Err(error) => {
+                return match StepError::record(&store.place(), &name, &error) {
+                    StepError::TooNew(message) => unrun(0, message),
+                    other => fail(0, chain(&other)),
+                };
+            }
         },
         Err(error) if error.is_not_found() => return fail(0, error.to_string()),
         Err(error) => return unrun(0, chain(&error)),

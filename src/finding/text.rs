@@ -44,7 +44,7 @@ impl fmt::Debug for Drawn<'_> {
 
 impl fmt::Display for Drawn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.finding.message)
+        f.write_str(&whole_words(&self.finding.message))
     }
 }
 
@@ -89,9 +89,16 @@ impl<'a> Drawn<'a> {
         for Label { span, text } in elsewhere {
             help.push(format!("{}:{}:{}: {text}", span.file, span.line, span.column));
         }
-        let help = (!help.is_empty()).then(|| help.join("\n"));
+        let help = (!help.is_empty()).then(|| whole_words(&help.join("\n")));
         Self { finding, labels: if source.is_some() { labels } else { Vec::new() }, source, help }
     }
+}
+
+/// Stands for a hyphen while lines are broken, which miette does at hyphens too: a command or a name must be copied in one piece.
+const HYPHEN: char = '\u{e000}';
+
+fn whole_words(text: &str) -> String {
+    text.replace('-', HYPHEN.encode_utf8(&mut [0; 4]))
 }
 
 /// Replaces the labelled bytes by stars, byte for byte, so that no other span moves.
@@ -139,6 +146,7 @@ pub fn to_text(findings: &[Finding], texts: &[(String, String)], options: TextOp
         if handler.render_report(&mut one, &drawn).is_err() {
             one = format!("{}: {}\n", finding.code, finding.message);
         }
+        let one = one.replace(HYPHEN, "-");
         for line in one.trim_start_matches('\n').lines() {
             out.push_str(line.trim_end());
             out.push('\n');

@@ -19,6 +19,8 @@ pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
     let mut findings = problem::stores(set, facts, request);
     findings.extend(problem::series(set, facts));
     let mut world = facts.clone();
+    // What is made at another instant is not of the future then.
+    world.at = world.at.max(now);
     let mut steps = makes(set, facts, now, request, &mut findings);
     let early = space::early(set, facts, now, request, &mut steps, &mut findings);
     for step in early.iter().chain(&steps) {
@@ -103,10 +105,13 @@ fn makes(set: &PolicySet, facts: &Facts, now: Instant, request: &Request, findin
     let mut captures = Vec::new();
     for policy in selected(set, request) {
         let view = View::new(set, policy, facts, now);
-        if policy.state.captures() {
+        let capture = due::capture(&view, facts, request, findings);
+        // A store is made for what goes into it: for a source that cannot be read there is nothing.
+        let something = capture.is_some() || view.seen.iter().any(|seen| !seen.artifacts().is_empty());
+        if policy.state.captures() && something {
             inits.extend(policy.stores.iter().filter(|s| matches!(facts.stores.get(*s), Some(StoreFacts::New))));
         }
-        captures.extend(due::capture(&view, facts, request, findings));
+        captures.extend(capture);
     }
     let mut steps: Vec<Step> = inits.into_iter().map(|store| init(set, store)).collect();
     for mut capture in captures {

@@ -56,7 +56,12 @@ fn on_store(view: &View<'_>, seen: &Seen<'_>, problems: &mut Vec<Finding>) -> Ju
     let going: Vec<usize> = (0..items.len()).filter(|n| !verdicts.kept(*n)).collect();
     let guard = if going.is_empty() { None } else { guard(view, seen, going.len(), items.len()) };
     let blocked = guard.is_some();
-    if let Some(guard) = guard {
+    if let (None, Some(Guard::ClockBehind { id, instant })) = (&guard, clock_behind(view, seen)) {
+        problems.push(problem::clock_behind(policy, seen.store, id, instant));
+    }
+    // Why nothing is captured is why nothing is deleted: said once.
+    let said = matches!(guard, Some(Guard::Source(_))) && problems.iter().any(|p| p.span() == Some(&policy.spans.source));
+    if let Some(guard) = guard.filter(|_| !said) {
         problems.push(problem::deletes_blocked(policy, seen.store, going.len(), &guard));
     }
     let mut deletes = Vec::new();
@@ -117,10 +122,8 @@ fn guard(view: &View<'_>, seen: &Seen<'_>, going: usize, listed: usize) -> Optio
     if view.policy.stores.first() == Some(seen.store) && !view.whole() {
         return Some(Guard::SiblingsUnseen);
     }
-    if let Some(ahead) =
-        seen.artifacts().iter().filter(|a| a.instant.max(a.id.start()) > view.at + FUTURE_TOLERANCE).max_by_key(|a| (a.instant, a.id))
-    {
-        return Some(Guard::ClockBehind { id: ahead.id, instant: ahead.instant.max(ahead.id.start()) });
+    if let Some(behind) = clock_behind(view, seen) {
+        return Some(behind);
     }
     #[expect(clippy::cast_precision_loss, reason = "a fraction of a count; no series comes near 2^52 artifacts")]
     let fraction = going as f64 / listed as f64;
@@ -128,6 +131,13 @@ fn guard(view: &View<'_>, seen: &Seen<'_>, going: usize, listed: usize) -> Optio
         return Some(Guard::Fraction { going, listed, limit: view.set.guard.max_delete_fraction });
     }
     stale(view, seen)
+}
+
+/// An artifact that is dated after the time of the facts.
+fn clock_behind(view: &View<'_>, seen: &Seen<'_>) -> Option<Guard> {
+    let ahead = seen.artifacts().iter().filter(|a| a.instant.max(a.id.start()) > view.at + FUTURE_TOLERANCE);
+    let ahead = ahead.max_by_key(|a| (a.instant, a.id))?;
+    Some(Guard::ClockBehind { id: ahead.id, instant: ahead.instant.max(ahead.id.start()) })
 }
 
 /// While backups are late by their own objective, nothing old goes.

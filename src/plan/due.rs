@@ -93,6 +93,9 @@ fn first_usable(view: &View<'_>, facts: &Facts, problems: &mut Vec<Finding>) -> 
             Some(StoreFacts::Unusable(_)) | None => {}
         }
     }
-    problems.push(problem::no_usable_store(view.policy));
+    // What is wrong with a policy's only store is said once, by the finding about the store.
+    if view.policy.stores.len() > 1 {
+        problems.push(problem::no_usable_store(view.policy));
+    }
     None
 }

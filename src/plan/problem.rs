@@ -5,7 +5,7 @@ use super::decide::selected;
 use super::view::View;
 use crate::facts::{Facts, StoreFacts, Trouble};
 use crate::finding::world as code;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Severity};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::model::{Period, Policy, PolicySet};
 
@@ -148,6 +148,17 @@ pub(super) fn no_room(set: &PolicySet, policy: &Policy, store: &Name, short: u64
     )
     .maybe_at(set.stores.get(store).map(|s| s.span.clone()), "this store")
     .help("free space there, lower `min_free`, or keep less")
+}
+
+/// Nothing is to be deleted, so nothing is refused; but ages mean nothing, and retention will stop as soon as there is something.
+pub(super) fn clock_behind(policy: &Policy, store: &Name, id: ArtifactId, instant: Instant) -> Finding {
+    let at = instant.format("%F %T UTC");
+    let message = format!("`{id}` of policy `{}` on store `{store}` is dated {at}, after now", policy.name);
+    let mut finding = Finding::new(code::CLOCK_BEHIND, message)
+        .maybe_at(policy.store_span(store).cloned(), "satisfies no slot until then")
+        .help("set the clock of this host right; captures go on meanwhile");
+    finding.severity = Severity::Warning;
+    finding
 }
 
 pub(super) fn deletes_blocked(policy: &Policy, store: &Name, going: usize, guard: &Guard) -> Finding {

@@ -3,7 +3,7 @@
 //! Deletes that are right without the new artifact come before a capture that would leave less than `min_free`; a capture for
 //! which even that is not enough is refused.
 
-use super::decide::{removals_in, selected};
+use super::decide::removals_in;
 use super::step::{Step, Work};
 use super::{Request, problem};
 use crate::facts::{Facts, StoreFacts};
@@ -34,10 +34,11 @@ pub(super) fn early(
         let freed = steps.iter().filter(|s| s.work.store() == store).map(|s| bytes(&s.work)).sum();
         let short = short_of(set, facts, makes, store, freed);
         if short > 0 {
-            makes.retain(|s| !(matches!(s.work, Work::Capture { .. }) && s.work.store() == store));
-            for policy in selected(set, request).filter(|p| p.stores.first() == Some(store)) {
+            let refused = |s: &Step| matches!(s.work, Work::Capture { .. }) && s.work.store() == store;
+            for policy in makes.iter().filter(|s| refused(s)).filter_map(|s| set.policies.get(s.work.policy()?)) {
                 findings.push(problem::no_room(set, policy, store, short));
             }
+            makes.retain(|s| !refused(s));
         }
     }
     for make in makes.iter_mut().filter(|s| matches!(s.work, Work::Capture { .. }) && tight.contains(s.work.store())) {

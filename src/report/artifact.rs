@@ -109,7 +109,7 @@ pub fn show_text(record: &Record, rows: &[ArtifactRow]) -> String {
         line("label", format!("{label} = {origin}"));
     }
     for object in record.objects() {
-        line("object", format!("{}  {}  sha256 {}", object.name, object.bytes, object.sha256));
+        line("object", format!("{}  {} B  sha256 {}", object.name, object.bytes, object.sha256));
     }
     out.push('\n');
     for row in rows {

@@ -11,7 +11,7 @@ pub fn plan_text(plan: &Plan, hints: &[String]) -> String {
         out.push_str(&format!("Restricted to {}: nothing else was looked at, and nothing is swept.\n\n", names.join(", ")));
     }
     if plan.steps.is_empty() {
-        out.push_str(if plan.refused() { "Nothing can be done; see the findings.\n" } else { "No changes.\n" });
+        out.push_str(if plan.refused() { "No step can run; the findings say why.\n" } else { "No changes.\n" });
         for hint in hints {
             out.push_str(&format!("{hint}\n"));
         }
@@ -92,10 +92,10 @@ pub fn reason_text(step: &Step) -> Vec<String> {
 
 fn miss_text(miss: &Miss) -> String {
     match miss {
-        Miss::Superseded { unit, by } => format!("{}: {by} stands for it", unit.as_str()),
-        Miss::Beyond { unit, ordinal, of } => format!("{}: {ordinal} of {of}", unit.as_str()),
-        Miss::Last { ordinal, of } => format!("last: {ordinal} of {of}"),
-        Miss::Within { since } => format!("within: before {}", instant(*since)),
+        Miss::Superseded { unit, by } => format!("keep_{}: {by} stands for it", unit.as_str()),
+        Miss::Beyond { unit, ordinal, of } => format!("keep_{} keeps {of}, and it is number {ordinal}", unit.as_str()),
+        Miss::Last { ordinal, of } => format!("keep_last keeps {of}, and it is number {ordinal}"),
+        Miss::Within { since } => format!("keep_within reaches back to {}", instant(*since)),
     }
 }
 

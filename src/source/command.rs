@@ -31,6 +31,7 @@ pub(super) fn capture(
     watch: &Watch<'_>,
 ) -> Result<Captured, SourceError> {
     let say = Speaker { name, env };
+    let keep = say.keep();
     let mut child = say.spawn(&source.command, Stdio::null(), Stdio::piped())?;
     let stdout = child.child.stdout.take();
     let mut checker = match &source.check_command {
@@ -45,11 +46,11 @@ pub(super) fn capture(
         scope.spawn(move || kill_when_cancelled(groups, cancel, ended));
         let complaint = scope.spawn({
             let stderr = child.child.stderr.take();
-            move || tail(stderr)
+            move || tail(stderr, keep)
         });
         let check_complaint = scope.spawn({
             let stderr = checker.as_mut().and_then(|c| c.child.stderr.take());
-            move || tail(stderr)
+            move || tail(stderr, keep)
         });
         let mut tee = Tee { stdout, check: check_input, read: 0, progress: watch.progress };
         let options = StreamOptions { threads, ..StreamOptions::default() };
@@ -96,6 +97,7 @@ pub(super) fn feed(
     let Some(argv) = &source.restore_command else {
         return Err(say.wrong("it has no `restore_command`; restore it to a folder with `--to`"));
     };
+    let keep = say.keep();
     let mut child = say.spawn(argv, Stdio::piped(), Stdio::inherit())?;
     let input = child.child.stdin.take();
     let ended = AtomicBool::new(false);
@@ -103,7 +105,7 @@ pub(super) fn feed(
         scope.spawn(|| kill_when_cancelled([Some(child.group), None], cancel, &ended));
         let complaint = scope.spawn({
             let stderr = child.child.stderr.take();
-            move || tail(stderr)
+            move || tail(stderr, keep)
         });
         let fed = match input {
             Some(mut input) => io::copy(payload, &mut input).map(|_| ()),
@@ -152,9 +154,22 @@ impl Speaker<'_> {
         self.env.values().fold(text.to_owned(), |text, secret| secret.redact(&text))
     }
 
+    /// How much of a complaint is read: as much as is shown, and room for a secret that is cut by it.
+    fn keep(&self) -> usize {
+        COMPLAINT + self.env.values().map(|secret| secret.reveal().len()).max().unwrap_or(0)
+    }
+
     fn quoted(&self, complaint: &str) -> String {
-        let complaint = complaint.trim();
-        if complaint.is_empty() { String::new() } else { format!(": {}", self.redact(complaint)) }
+        let mut start = 0;
+        let whole = complaint.len() < self.keep();
+        let complaint = self.redact(complaint);
+        if !whole {
+            // What is first may be the end of a secret, which nothing could recognise any more.
+            start = (self.keep() - COMPLAINT).min(complaint.len());
+            start = (start..=complaint.len()).find(|at| complaint.is_char_boundary(*at)).unwrap_or(complaint.len());
+        }
+        let complaint = complaint[start..].trim();
+        if complaint.is_empty() { String::new() } else { format!(": {complaint}") }
     }
 
     fn spawn(&self, argv: &[String], stdin: Stdio, stdout: Stdio) -> Result<Running, SourceError> {
@@ -186,7 +201,8 @@ fn kill_when_cancelled(groups: [Option<rustix::process::Pid>; 2], cancel: &Atomi
     }
 }
 
-fn tail(stderr: Option<ChildStderr>) -> String {
+/// The last bytes of what is complained, at most `keep`.
+fn tail(stderr: Option<ChildStderr>, keep: usize) -> String {
     let Some(mut stderr) = stderr else { return String::new() };
     let mut kept: Vec<u8> = Vec::new();
     let mut block = [0; 4096];
@@ -195,7 +211,7 @@ fn tail(stderr: Option<ChildStderr>) -> String {
             break;
         }
         kept.extend_from_slice(&block[..read]);
-        let surplus = kept.len().saturating_sub(COMPLAINT);
+        let surplus = kept.len().saturating_sub(keep);
         kept.drain(..surplus);
     }
     String::from_utf8_lossy(&kept).into_owned()

@@ -25,7 +25,7 @@ pub enum StoreError {
         help: String,
     },
     /// No room is left.
-    #[error("{place}: no space left while writing `{key}`")]
+    #[error("{place}: no space left while writing `{key}`; free space there or keep less, then run it again")]
     Full {
         /// The store, for people.
         place: String,

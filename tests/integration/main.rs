@@ -1,6 +1,13 @@
 //! Tests of the whole program, one binary: a module a promise.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
+
+mod apply;
+mod bad_input;
+mod commands;
 mod manifest;
 mod quickstart;
+mod signals;
+mod snapshots;
 mod support;
 mod tidy;

@@ -27,15 +27,11 @@ impl Args {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Read)?;
         let policy = self.policy.as_deref().map(|text| select::policy(&session.set, text)).transpose()?;
-        if let Some(store) = &self.store
-            && !session.set.stores.keys().any(|s| s.as_str() == store)
-        {
-            return Err(Failure::usage(format!("there is no store `{store}`"), "`lucid-policy graph` shows the stores"));
-        }
+        let store = self.store.as_deref().map(|text| select::store(&session.set, text)).transpose()?;
         let facts = session.facts()?;
         let mut rows = rows(&session.set, &facts);
         rows.retain(|r| policy.is_none() || r.policy == policy);
-        rows.retain(|r| self.store.as_deref().is_none_or(|s| r.store.as_str() == s));
+        rows.retain(|r| store.as_ref().is_none_or(|s| r.store == *s));
         let unseen = unseen(&facts);
         for line in &unseen {
             screen.say(&format!("warning: {line}"));

@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
-use crate::execute::Reading;
+use crate::execute::{Reading, StepError};
 use crate::report::show_text;
 
 /// Show one artifact in full.
@@ -39,7 +39,10 @@ impl Args {
         let facts = session.facts()?;
         let (series, id) = select::artifact(&facts, &self.id)?;
         let reading = Reading::open(&session.set.instance, &session.usable_stores(), &facts, &series, id);
-        let reading = reading.map_err(|e| Failure::new(Exit::Damaged, crate::execute::chain(&e), "`lucid-policy verify` says more"))?;
+        let reading = reading.map_err(|e| match e {
+            StepError::Damaged(_) => Failure::new(Exit::Damaged, crate::execute::chain(&e), "`lucid-policy verify` says more"),
+            other => Failure::new(Exit::NotChecked, crate::execute::chain(&other), ""),
+        })?;
         if self.files {
             return self.files(screen, format, &reading);
         }

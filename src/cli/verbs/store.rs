@@ -4,6 +4,7 @@ use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
+use crate::cli::select;
 use crate::cli::session::{Access, Session};
 
 /// Look after stores.
@@ -27,11 +28,9 @@ impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let session = Session::open(global, screen, Access::Write)?;
         let Sub::Accept { name } = &self.command;
-        let Some(store) = session.set.stores.keys().find(|s| s.as_str() == name) else {
-            return Err(Failure::usage(format!("there is no store `{name}`"), "name a store of the manifest"));
-        };
-        session.state.forget_store(&session.set.instance, store)?;
-        screen.note(&format!("store `{name}` is forgotten: the next plan takes what is there, or makes a new one"));
+        let store = select::store(&session.set, name)?;
+        session.state.forget_store(&session.set.instance, &store)?;
+        screen.note(&format!("store `{store}` is forgotten: the next plan takes what is there, or makes a new one"));
         Ok(Exit::Good)
     }
 }

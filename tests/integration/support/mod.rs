@@ -8,9 +8,9 @@ mod tokens;
 mod wait;
 mod world;
 
-pub(crate) use digest::{Digest, digest};
+pub(crate) use digest::digest;
 pub(crate) use mounted::Mounted;
 pub(crate) use ran::Ran;
-pub(crate) use tokens::{plain, plain_json};
+pub(crate) use tokens::plain_json;
 pub(crate) use wait::until;
-pub(crate) use world::{QUICKSTART, World};
+pub(crate) use world::World;

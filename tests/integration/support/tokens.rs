@@ -31,7 +31,7 @@ pub(crate) fn plain(text: &str, folder: &str) -> String {
             out.push_str(token);
             rest = &rest[shape.len()..];
         } else if let Some((length, token)) = quantity(rest).filter(|_| !inside) {
-            if token == "<size>" {
+            if token == "<size>" && out.ends_with(' ') {
                 // what was aligned stays so whatever the number
                 out.truncate(out.trim_end_matches(' ').len());
                 out.push(' ');
@@ -86,6 +86,9 @@ fn level(value: &mut Value) {
             for (key, inner) in map {
                 if inner.is_number() && ["bytes", "estimate", "millis", "age", "mtime", "source_bytes"].contains(&key.as_str()) {
                     *inner = Value::from(0);
+                }
+                if key == "run" && inner.is_string() {
+                    *inner = Value::from("<run>");
                 }
                 level(inner);
             }

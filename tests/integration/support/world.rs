@@ -38,7 +38,8 @@ pub(crate) struct World {
 impl World {
     /// One with this manifest, and files to back up.
     pub(crate) fn new(manifest: &str) -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        // Always the same length of path, so that lines break at the same place.
+        let world = Self { folder: tempfile::tempdir_in("/tmp").unwrap() };
         world.file("lucid-policy.toml", manifest);
         world.file("data/a.txt", "what is to be kept\n");
         world.file("data/deep/b.txt", "and this\n");
@@ -101,7 +102,8 @@ impl World {
     /// The records of a series in a store, oldest first.
     pub(crate) fn records(&self, store: &str, series: &str) -> Vec<PathBuf> {
         let folder = format!("{store}/demo/catalog/{series}");
-        self.files(&folder).iter().map(|path| self.path(path)).collect()
+        let whole = |path: &String| !path.rsplit('/').next().unwrap_or_default().starts_with('.');
+        self.files(&folder).iter().filter(|path| whole(path)).map(|path| self.path(path)).collect()
     }
 
     /// All that the program may change: the store and the local state.
