@@ -283,6 +283,7 @@ fn the_shape_of_a_plan() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a whole plan is shown")]
 fn the_shape_of_a_plan_that_copies() {
     let world = second_store();
     let ran = world.run("plan --now --format json");
@@ -393,6 +394,7 @@ fn the_shape_of_a_plan_that_copies() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a whole plan is shown")]
 fn the_shape_of_a_plan_that_deletes_and_is_blocked() {
     let world = expired();
     let ran = world.run("plan --format json");
@@ -686,7 +688,8 @@ fn status_of_what_is_good_and_what_is_late() {
             "<time>"
           ]
         }
-      ]
+      ],
+      "restores": []
     }
     "#);
 }

@@ -48,6 +48,10 @@ pub struct Args {
 
 impl From<RestoreError> for Failure {
     fn from(error: RestoreError) -> Self {
+        let error = match error {
+            RestoreError::State(state) => return state.into(),
+            other => other,
+        };
         let exit = if error.is_damage() {
             Exit::Damaged
         } else if matches!(error, RestoreError::Locked { .. }) {
