@@ -12,7 +12,7 @@ use super::Global;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::screen::{Format, Screen};
-use crate::execute::{Host, LocalState, Ports, Report};
+use crate::execute::{Host, LocalState, Ports, Report, TEMPORARY};
 use crate::facts::{Facts, StoreFacts, Trouble};
 use crate::finding::{Finding, has_errors, sort};
 use crate::model::id::{Instant, Name, Random};
@@ -149,11 +149,13 @@ impl Session {
 
     /// A picture of the world now.
     pub(super) fn facts(&self) -> Result<Facts, Failure> {
+        let abandoned = self.state.abandoned()?;
         let eyes = Eyes {
             stores: self.stores().into_iter().map(|(name, store)| (name, store.map(|s| s as Arc<dyn ReadStore>))).collect(),
             sources: Arc::clone(&self.sources),
             known: self.state.stores()?,
-            abandoned: self.state.abandoned()?,
+            dead_tags: abandoned.iter().filter_map(|what| what.strip_prefix(TEMPORARY).map(str::to_owned)).collect(),
+            abandoned,
             host: self.host.id.clone(),
             reading: self.access == Access::Read,
         };
@@ -180,6 +182,7 @@ impl Session {
             state: Arc::clone(&self.state),
             host: self.host.clone(),
             report,
+            temp_tag: self.temp_tag.clone(),
             cancel,
         }
     }

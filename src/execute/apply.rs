@@ -11,7 +11,7 @@ use super::outcome::{Ending, Outcome};
 use super::ports::Ports;
 use super::run::Run;
 use super::schedule::{self, Perform};
-use super::state::{Held, StateError};
+use super::state::{Held, StateError, TEMPORARY};
 use crate::facts::{Facts, StoreFacts};
 use crate::finding::Finding;
 use crate::model::PolicySet;
@@ -44,7 +44,15 @@ pub async fn apply(order: Order, ports: Ports, observe: Observe) -> Result<Outco
     let run = ports.random();
     ports.say(Event::RunStarted { run: run.to_string(), at: start, steps: order.plan.steps.len() });
     let mut job = Apply { order, ports, observe, run, outcomes: Vec::new(), locked: Vec::new(), findings: Vec::new() };
+    let temporary = format!("{TEMPORARY}{}", job.ports.temp_tag);
+    let works = !job.order.plan.is_empty();
+    if works {
+        job.ports.state.take_off(&run.to_string(), &temporary)?;
+    }
     let kept = job.perform().await;
+    if works {
+        job.ports.state.land(&run.to_string(), &temporary)?;
+    }
     job.ports.state.end_run(&run.to_string())?;
     let kept = kept?;
     let mut outcome = Outcome {
@@ -212,6 +220,9 @@ impl Apply {
     fn forget_swept(&self, facts: &Facts) -> Result<(), StateError> {
         let mut gone = self.ports.state.abandoned()?;
         gone.retain(|what| {
+            if what.starts_with(TEMPORARY) {
+                return facts.stores.values().all(|s| s.listing().is_some_and(|l| !l.leftovers.iter().any(|l| l.abandoned)));
+            }
             let Some((store, rest)) = what.split_once('/') else { return true };
             let Some(listing) = store.parse().ok().and_then(|s: Name| facts.stores.get(&s)?.listing()) else { return false };
             let orphans = listing.series.values().flat_map(|s| &s.orphans).filter(|o| o.abandoned).flat_map(|o| &o.keys);

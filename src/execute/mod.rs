@@ -35,5 +35,5 @@ pub use event::{Done, Event, StepOutcome, StepResult};
 pub use outcome::{Ending, Outcome};
 pub use ports::{Clock, Entropy, Host, Ports, Report};
 pub use reading::Reading;
-pub use state::{Flight, Held, LocalState, StateError};
+pub use state::{Flight, Held, LocalState, StateError, TEMPORARY};
 pub use verify::{Checker, Found};

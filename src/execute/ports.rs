@@ -37,6 +37,8 @@ pub struct Ports {
     pub host: Host,
     /// Shows what happens.
     pub report: Report,
+    /// What the names of this process's temporary objects have in common: by it they are known once the process is dead.
+    pub temp_tag: String,
     /// Raised once: stop soon, leave nothing half done.
     pub cancel: Arc<AtomicBool>,
 }

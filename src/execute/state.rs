@@ -36,10 +36,13 @@ pub struct StateError {
     pub source: io::Error,
 }
 
+/// Begins the note of a run's temporary objects, wherever they are; what follows is the tag in their names.
+pub const TEMPORARY: &str = "temporary:";
+
 /// What a run is writing, or was when it ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flight {
-    /// `<store>/<series>/<id>` of each artifact on its way.
+    /// `<store>/<series>/<id>` of each artifact on its way, and the tag of all temporary objects.
     pub writing: BTreeSet<String>,
 }
 
@@ -150,7 +153,7 @@ impl LocalState {
         self.remove(&PathBuf::from(format!("flights/{run}.alive")))
     }
 
-    /// What runs that have ended were writing: `<store>/<series>/<id>`. A run that is alive is left out.
+    /// What runs that have ended were writing, as their flights say. A run that is alive is left out.
     pub fn abandoned(&self) -> Result<BTreeSet<String>, StateError> {
         let mut found = BTreeSet::new();
         for run in self.names("flights")? {

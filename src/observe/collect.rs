@@ -8,6 +8,7 @@ use crate::facts::{Facts, SourceFacts, StoreFacts};
 use crate::model::PolicySet;
 use crate::model::id::{Instant, Name};
 use crate::source::{Probe, Sources};
+use crate::store::layout::TEMP_PREFIX;
 use crate::store::{ReadStore, StoreError};
 
 /// What is looked at, and what is remembered of it.
@@ -20,6 +21,8 @@ pub struct Eyes {
     pub known: BTreeMap<String, String>,
     /// `<store>/<series>/<id>` of what runs of this host that have ended were writing.
     pub abandoned: BTreeSet<String>,
+    /// The tags in the names of those runs' temporary objects.
+    pub dead_tags: BTreeSet<String>,
     /// This host.
     pub host: String,
     /// Whether only reading is meant: then any owner of the instance is fine.
@@ -58,6 +61,12 @@ fn see(set: &PolicySet, eyes: &Eyes, name: &Name, now: Instant) -> StoreFacts {
         None => StoreFacts::New,
     };
     if let StoreFacts::Ready(listing) = &mut facts {
+        for tag in &eyes.dead_tags {
+            let name = format!("{TEMP_PREFIX}{tag}-");
+            for leftover in listing.leftovers.iter_mut().filter(|l| l.key.contains(&name)) {
+                leftover.abandoned = true;
+            }
+        }
         let mine: Vec<&str> = eyes.abandoned.iter().filter_map(|a| a.strip_prefix(name.as_str())?.strip_prefix('/')).collect();
         for what in mine {
             let Some((series, id)) = what.split_once('/') else { continue };

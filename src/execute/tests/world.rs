@@ -531,6 +531,7 @@ impl World {
             state,
             host: Host { id: HOST.to_owned(), name: "host".to_owned(), pid: 1 },
             report: Arc::new(|_| {}),
+            temp_tag: "test".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),
         };
         let approved = approve.then(|| plan.steps.iter().filter(|s| s.work.deletes()).map(|s| s.address.clone()).collect());
@@ -562,6 +563,7 @@ fn eyes(set: &PolicySet, stores: [Arc<dyn WriteStore>; 2], down: [bool; 2], sour
         sources: Arc::clone(sources),
         known: state.stores().unwrap(),
         abandoned: state.abandoned().unwrap(),
+        dead_tags: std::collections::BTreeSet::new(),
         host: HOST.to_owned(),
         reading: false,
     }

@@ -67,6 +67,7 @@ impl World {
                     sources: Arc::clone(&sources),
                     known: state.stores().unwrap(),
                     abandoned: state.abandoned().unwrap(),
+                    dead_tags: std::collections::BTreeSet::new(),
                     host: id.clone(),
                     reading: false,
                 };
@@ -83,6 +84,7 @@ impl World {
             state,
             host,
             report: Arc::new(|_| ()),
+            temp_tag: "past".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

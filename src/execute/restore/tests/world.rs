@@ -78,6 +78,7 @@ impl World {
                 let events = Arc::clone(&events);
                 Arc::new(move |event| events.lock().unwrap().push(event))
             },
+            temp_tag: "test".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),
         };
         let world = Self { dir, set, ports, clock, events };
@@ -192,6 +193,7 @@ fn facts(set: &PolicySet, ports: &Ports) -> Facts {
         sources: Arc::clone(&ports.sources),
         known: ports.state.stores().unwrap(),
         abandoned: BTreeSet::new(),
+        dead_tags: BTreeSet::new(),
         host: ports.host.id.clone(),
         reading: false,
     };
