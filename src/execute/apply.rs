@@ -50,24 +50,24 @@ pub async fn apply(order: Order, ports: Ports, observe: Observe) -> Result<Outco
         job.ports.state.take_off(&run.to_string(), &temporary)?;
     }
     let kept = job.perform().await;
-    if works {
-        job.ports.state.land(&run.to_string(), &temporary)?;
-    }
-    job.ports.state.end_run(&run.to_string())?;
-    let kept = kept?;
     let mut outcome = Outcome {
         run,
         start,
         end: job.ports.now(),
-        steps: job.outcomes,
-        findings: job.findings,
-        locked: job.locked,
+        steps: std::mem::take(&mut job.outcomes),
+        findings: std::mem::take(&mut job.findings),
+        locked: std::mem::take(&mut job.locked),
         interrupted: job.ports.cancelled(),
     };
-    if let Some(facts) = kept {
-        write_run(&job.order.set, &job.ports, &facts, &outcome);
+    if let Ok(Some(facts)) = &kept {
+        write_run(&job.order.set, &job.ports, facts, &outcome);
         outcome.end = job.ports.now();
     }
+    if works {
+        job.ports.state.land(&run.to_string(), &temporary)?;
+    }
+    job.ports.state.end_run(&run.to_string())?;
+    kept?;
     Ok(outcome)
 }
 
@@ -122,7 +122,7 @@ impl Apply {
         self.stage(removed.collect(), facts).await;
         let facts = self.look().await;
         self.findings = decide(&self.order.set, &facts, now, &Request { now: false, ..self.order.request.clone() }).findings;
-        self.forget_swept(&facts)?;
+        forget_swept(&self.ports, &self.order.set.instance, &facts)?;
         drop(holding);
         Ok((!self.outcomes.is_empty()).then_some(facts))
     }
@@ -216,22 +216,6 @@ impl Apply {
         None
     }
 
-    /// Forgets what earlier runs left on the way, once nothing of it is there any more.
-    fn forget_swept(&self, facts: &Facts) -> Result<(), StateError> {
-        let mut gone = self.ports.state.abandoned()?;
-        gone.retain(|what| {
-            if what.starts_with(TEMPORARY) {
-                return facts.stores.values().all(|s| s.listing().is_some_and(|l| !l.leftovers.iter().any(|l| l.abandoned)));
-            }
-            let Some((store, rest)) = what.split_once('/') else { return true };
-            let Some(listing) = store.parse().ok().and_then(|s: Name| facts.stores.get(&s)?.listing()) else { return false };
-            let orphans = listing.series.values().flat_map(|s| &s.orphans).filter(|o| o.abandoned).flat_map(|o| &o.keys);
-            let left = orphans.chain(listing.leftovers.iter().filter(|l| l.abandoned).map(|l| &l.key));
-            !left.into_iter().any(|key| key.contains(&format!("/data/{rest}/")))
-        });
-        self.ports.state.forget_abandoned(&gone)
-    }
-
     fn allowed(&self, step: &Step) -> bool {
         !step.work.deletes() || self.order.approved.as_ref().is_none_or(|approved| approved.contains(&step.address))
     }
@@ -241,6 +225,29 @@ impl Apply {
         let failed = self.outcomes.iter().filter(|o| !matches!(o.result, StepResult::Done(_)));
         failed.filter_map(|o| policy_of(&o.address).or_else(|| steps.get(o.address.as_str())?.work.policy().cloned())).collect()
     }
+}
+
+/// Forgets what earlier runs left on the way, once nothing of it is there any more; a folder that was made for it goes with it.
+pub fn forget_swept(ports: &Ports, instance: &Name, facts: &Facts) -> Result<(), StateError> {
+    let mut gone = ports.state.abandoned()?;
+    gone.retain(|what| {
+        if what.starts_with(TEMPORARY) {
+            return facts.stores.values().all(|s| s.listing().is_some_and(|l| !l.leftovers.iter().any(|l| l.abandoned)));
+        }
+        let Some((store, rest)) = what.split_once('/') else { return true };
+        let Some(listing) = store.parse().ok().and_then(|s: Name| facts.stores.get(&s)?.listing()) else { return false };
+        let orphans = listing.series.values().flat_map(|s| &s.orphans).filter(|o| o.abandoned).flat_map(|o| &o.keys);
+        let left = orphans.chain(listing.leftovers.iter().filter(|l| l.abandoned).map(|l| &l.key));
+        !left.into_iter().any(|key| key.contains(&format!("/data/{rest}/")))
+    });
+    for (store, rest) in gone.iter().filter_map(|what| what.split_once('/')) {
+        let store = store.parse().ok().and_then(|name: Name| ports.stores.get(&name));
+        if let Some(store) = store {
+            // An empty folder is no object: one that stays hurts nobody.
+            drop(store.delete(&format!("{instance}/data/{rest}/-")));
+        }
+    }
+    ports.state.forget_abandoned(&gone)
 }
 
 /// The policy in an address like `copy:policy.NAME/...` or `capture:policy.NAME@...`.

@@ -29,7 +29,7 @@ mod state;
 mod tests;
 mod verify;
 
-pub use apply::{Observe, Order, apply};
+pub use apply::{Observe, Order, apply, forget_swept};
 pub use error::{StepError, chain};
 pub use event::{Done, Event, StepOutcome, StepResult};
 pub use outcome::{Ending, Outcome};

@@ -105,7 +105,12 @@ fn clean(world: &World) {
     assert_eq!(findings, 0, "{ran}");
     for store in ["backups", "second"] {
         for series in ["config", "slow"] {
-            assert_eq!(world.ids(store, series).len(), world.records(store, series).len(), "orphans of {series} in {store}");
+            assert_eq!(
+                world.ids(store, series).len(),
+                world.records(store, series).len(),
+                "orphans of {series} in {store}: {:?}",
+                world.files(store)
+            );
         }
         let files = world.files(store);
         assert!(files.iter().all(|f| !f.rsplit('/').next().unwrap().starts_with('.')), "unfinished files: {files:?}");

@@ -74,6 +74,9 @@ impl Args {
         } else if format == Format::Text {
             say_errors(screen, &session, &plan.findings);
         }
+        if plan.is_empty() {
+            execute::forget_swept(&session.ports(Arc::new(|_| ()), Arc::default()), &session.set.instance, &facts)?;
+        }
         // A stream of events is one also where there is nothing to do.
         if plan.is_empty() && format == Format::Text {
             return Ok(if plan.refused() { Exit::Refused } else { Exit::Good });
@@ -81,7 +84,7 @@ impl Args {
         let deletes: BTreeSet<String> = plan.steps.iter().filter(|s| s.work.deletes()).map(|s| s.address.clone()).collect();
         let asked = screen.interactive && !self.yes && saved.is_none() && !deletes.is_empty();
         if asked && !confirmed(screen, "\nThis deletes what is listed above.") {
-            return Err(Failure::new(Exit::Good, "", "nothing was done"));
+            return Err(Failure::new(Exit::Refused, "the plan was not confirmed", "nothing was done"));
         }
         let approved = (asked || saved.is_some()).then_some(deletes);
         perform(session, screen, format, plan, request, approved)
