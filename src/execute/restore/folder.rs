@@ -1,5 +1,8 @@
 //! To a folder: staged in a hidden sibling, renamed when all of it is good.
 //!
+//! Nothing waits for the disk: the artifact is still in its store, and after a power cut it is restored again. In place, where an old
+//! state gives way, everything is durable first.
+//!
 //! A folder that is made is its owner's alone (0700): what the members' old parents hid stays hidden. One that was there keeps its
 //! owner and mode.
 
@@ -55,7 +58,6 @@ fn stage(hands: &Hands<'_>, journal: &Journal, path: &Path, staging: &Path, exis
     hands.fault.step()?;
     let again = || disk::discard(staging).and_then(|()| disk::make_private(staging));
     let staged = hands.read_a_good_copy(|opened, watch| write(hands, opened, watch, staging), again)?;
-    disk::sync_file_system(staging)?;
     hands.fault.step()?;
     hands.stop_if_cancelled()?;
     if exists {
@@ -66,7 +68,6 @@ fn stage(hands: &Hands<'_>, journal: &Journal, path: &Path, staging: &Path, exis
         disk::place(staging, path)?;
     }
     hands.fault.step()?;
-    path.parent().map_or(Ok(()), disk::sync_folder)?;
     Ok(staged)
 }
 
