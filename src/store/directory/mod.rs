@@ -11,6 +11,7 @@
 //! It refuses a path that is not a folder, cannot be read or written, or should be a mount point and is none; the last is asked
 //! again at every use, because what lies under a lost mount is another disk.
 
+mod flusher;
 mod root;
 mod walk;
 mod write;

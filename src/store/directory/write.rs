@@ -10,6 +10,7 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::Directory;
+use super::flusher::Flusher;
 use super::root::{absent, enter, split};
 use crate::store::error::StoreError;
 use crate::store::layout::TEMP_PREFIX;
@@ -78,7 +79,7 @@ impl Directory {
             match opened {
                 Ok((folder, file)) => {
                     let (place, key, name) = (self.place.clone(), key.to_owned(), name.to_owned());
-                    return Ok(Partial { place, key, folder, temp, name, file: Some(file), there: true });
+                    return Ok(Partial { place, key, folder, temp, name, file: Some(file), flusher: Flusher::new(), there: true });
                 }
                 Err(error) if error.is_not_found() && attempt < ATTEMPTS => {}
                 Err(error) => return Err(error),
@@ -192,6 +193,7 @@ struct Partial {
     name: String,
     /// None once writing failed.
     file: Option<File>,
+    flusher: Flusher,
     /// Whether the temporary name still exists.
     there: bool,
 }
@@ -240,6 +242,10 @@ impl Write for Partial {
                 self.remove();
                 Err(self.error("write", error).into())
             }
+            Ok(written) => {
+                self.flusher.wrote(file, written);
+                Ok(written)
+            }
             other => other,
         }
     }
@@ -255,7 +261,8 @@ impl Upload for Partial {
             return Err(self.error("write", io::Error::other("an earlier write failed")));
         };
         // a failed fsync is final: a second one would report success for pages that the kernel has dropped
-        file.sync_all().map_err(|error| self.error("write", error))?;
+        let flushed = std::mem::replace(&mut self.flusher, Flusher::new()).finish();
+        flushed.and_then(|()| file.sync_all()).map_err(|error| self.error("write", error))?;
         drop(file);
         let created = self.name().map_err(|errno| self.error("name", errno))?;
         self.remove();
