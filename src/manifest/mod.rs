@@ -1,10 +1,10 @@
 //! Texts to spanned documents and findings; derives the schema.
 //!
-//! [`load`] never fails and never touches the disk: whatever is wrong becomes a finding, and whatever could be read goes on. The
+//! [`load()`] never fails and never touches the disk: whatever is wrong becomes a finding, and whatever could be read goes on. The
 //! types in [`tables`] are plain serde types that say what a manifest may contain, as written: defaults, references and units are
 //! the model's business. Where a value stands is asked by its path, so that no type needs to carry spans.
 //!
-//! Nothing here knows what a store or a schedule *does*. The schema is made from the same types ([`schema`]), in the one shape that
+//! Nothing here knows what a store or a schedule *does*. The schema is made from the same types ([`schema()`]), in the one shape that
 //! both TOML servers were measured to handle.
 
 mod document;

@@ -1,6 +1,6 @@
 //! Documents to resolved, typed policies.
 //!
-//! [`read`] takes texts and gives back everything at once: the set, if nothing is wrong with it, and all findings of all phases up to
+//! [`read()`] takes texts and gives back everything at once: the set, if nothing is wrong with it, and all findings of all phases up to
 //! the references. Defaults are filled in here and nowhere above, so that no layer has to know what an absent key means. Lints are the
 //! next layer's.
 //!

@@ -368,7 +368,7 @@ impl Verdicts {
         misses
     }
 
-    /// The kept artifacts that still cover a deleted one's time, found by [`Survivors::around`].
+    /// The kept artifacts, which still cover a deleted one's time.
     pub fn survivors(&self, items: &[Item]) -> Survivors {
         Survivors(self.ranked.iter().filter(|n| self.keep[**n].is_some()).map(|n| (items[*n].instant, items[*n].id)).collect())
     }
