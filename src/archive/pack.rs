@@ -39,7 +39,7 @@ pub struct PackPlan {
 }
 
 impl PackPlan {
-    /// The usual plan for a tree: level 3, one thread per core, not strict.
+    /// The usual plan for a tree: [`DEFAULT_LEVEL`], one thread per core, not strict.
     pub fn new(tree: WalkPlan) -> Self {
         Self { tree, level: DEFAULT_LEVEL, threads: default_threads(), strict: false, frame_bytes: FRAME_BYTES }
     }
