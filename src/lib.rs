@@ -18,6 +18,7 @@
 //! | [`graph`] | what needs what; cycles by their whole path |
 //! | [`archive`] | trees and streams to frames with an index, and back |
 //! | [`store`] | objects by key, created once; keys, records, segments |
+//! | [`runtime`] | inspects, quiets and wakes what runs |
 //! | [`source`] | probes one source, reads it, puts it back |
 //! | [`facts`] | what was seen, when, and what could not be seen |
 //! | [`observe`] | one timed picture of the world, read-only |
@@ -26,8 +27,7 @@
 //! | [`report`] | values to text and JSON |
 //! | [`cli`] | wires ports, prints, maps what happened to exit codes |
 //!
-//! Imports go down this table only, and a test holds them to it. Services (`runtime`) have their place between `store` and
-//! `source`; they come with the issue that needs them.
+//! Imports go down this table only, and a test holds them to it.
 //!
 //! # Formats
 //!
@@ -60,5 +60,6 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod report;
+pub mod runtime;
 pub mod source;
 pub mod store;

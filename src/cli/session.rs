@@ -13,11 +13,12 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::screen::{Format, Screen};
 use crate::execute::{Host, LocalState, Ports, Report, TEMPORARY};
-use crate::facts::{Facts, StoreFacts, Trouble};
+use crate::facts::{Facts, RuntimeFacts, StoreFacts, Trouble};
 use crate::finding::{Finding, has_errors, sort};
 use crate::model::id::{Instant, Name, Random};
 use crate::model::{Loaded, PolicySet, StoreKind, read};
 use crate::observe::{Eyes, collect};
+use crate::runtime::{Docker, Runtime, Surroundings};
 use crate::source::{HostSources, Sources};
 use crate::store::{Directory, ReadStore, StoreError, WriteStore};
 use crate::{graph, lint};
@@ -43,6 +44,7 @@ pub(super) struct Session {
     pub(super) state: Arc<LocalState>,
     pub(super) host: Host,
     pub(super) sources: Arc<dyn Sources>,
+    pub(super) runtime: Arc<dyn Runtime>,
     access: Access,
     temp_tag: String,
 }
@@ -116,9 +118,12 @@ impl Session {
         let state = Arc::new(LocalState::new(state_folder(global)?));
         let host = host(&state, access)?;
         let threads = set.run.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
-        let sources = Arc::new(HostSources { threads, variable: Arc::new(|name: &str| std::env::var(name).ok()) });
+        let variable: Arc<dyn Fn(&str) -> Option<String> + Send + Sync> = Arc::new(|name: &str| std::env::var(name).ok());
+        let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(Surroundings { variable: Arc::clone(&variable), home }));
+        let sources = Arc::new(HostSources { threads, variable, runtime: Arc::clone(&runtime) });
         let temp_tag = Random::new(random()?).to_string();
-        Ok(Self { set: Arc::new(set), texts: loaded.texts, state, host, sources, access, temp_tag })
+        Ok(Self { set: Arc::new(set), texts: loaded.texts, state, host, sources, runtime, access, temp_tag })
     }
 
     /// The time.
@@ -153,6 +158,8 @@ impl Session {
         let eyes = Eyes {
             stores: self.stores().into_iter().map(|(name, store)| (name, store.map(|s| s as Arc<dyn ReadStore>))).collect(),
             sources: Arc::clone(&self.sources),
+            runtime: Arc::clone(&self.runtime),
+            owed: Vec::new(),
             known: self.state.stores()?,
             dead_tags: abandoned.iter().filter_map(|what| what.strip_prefix(TEMPORARY).map(str::to_owned)).collect(),
             abandoned,
@@ -167,7 +174,14 @@ impl Session {
         self.facts().unwrap_or_else(|failure| {
             let trouble = Trouble::Unusable { message: failure.message, help: failure.help };
             let stores = self.set.stores.keys().map(|name| (name.clone(), StoreFacts::Unusable(trouble.clone()))).collect();
-            Facts { at: now(), host: self.host.id.clone(), stores, sources: BTreeMap::new() }
+            Facts {
+                at: now(),
+                host: self.host.id.clone(),
+                stores,
+                sources: BTreeMap::new(),
+                runtime: RuntimeFacts::NotNeeded,
+                owed: Vec::new(),
+            }
         })
     }
 
@@ -176,6 +190,7 @@ impl Session {
         Ports {
             stores: self.usable_stores(),
             sources: Arc::clone(&self.sources),
+            runtime: Arc::clone(&self.runtime),
             clock: Arc::new(now),
             // The first draw has succeeded when the session was opened; the system's generator does not fail later.
             entropy: Arc::new(|| random().unwrap_or_else(|_| std::process::abort())),

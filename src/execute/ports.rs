@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use super::event::Event;
 use super::state::LocalState;
 use crate::model::id::{Instant, Name, Random};
+use crate::runtime::Runtime;
 use crate::source::Sources;
 use crate::store::WriteStore;
 
@@ -27,6 +28,8 @@ pub struct Ports {
     pub stores: BTreeMap<Name, Arc<dyn WriteStore>>,
     /// Reads sources and puts them back.
     pub sources: Arc<dyn Sources>,
+    /// Quiets and wakes what runs.
+    pub runtime: Arc<dyn Runtime>,
     /// Tells the time.
     pub clock: Clock,
     /// Makes ids.

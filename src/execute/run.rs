@@ -40,6 +40,9 @@ impl Run {
             }
             Work::Delete { series, id, store, .. } => remove::delete(self, series, *id, store),
             Work::Sweep { store, keys, bytes, .. } => remove::sweep(self, store, keys, *bytes),
+            Work::Recover { .. } | Work::Stop { .. } | Work::Start { .. } => {
+                Err(StepError::Changed(format!("`{}` is part of a window and nothing by itself", step.address)))
+            }
         }
     }
 

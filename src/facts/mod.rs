@@ -3,6 +3,7 @@
 //! `observe` fills these in, `plan` decides from them, `evolve` advances them. Nothing here reads a disk or a clock, and nothing
 //! here judges: a fact says that a listed size differs, not that the artifact is lost.
 
+mod runtime;
 mod series;
 mod store;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::id::{Instant, Name};
 
+pub use runtime::{Compose, Condition, Container, Dependency, Engine, Health, Mount, Owed, Picture, RuntimeFacts, State, Volume};
 pub use series::{Artifact, Check, CheckResult, Generation, Hold, Orphan, Payload, Series};
 pub use store::{Leftover, Listing, Owner, StoreFacts, Trouble};
 
@@ -26,6 +28,10 @@ pub struct Facts {
     pub stores: BTreeMap<Name, StoreFacts>,
     /// Every source that was probed.
     pub sources: BTreeMap<Name, SourceFacts>,
+    /// What runs.
+    pub runtime: RuntimeFacts,
+    /// What interrupted runs of this host have quieted and not woken.
+    pub owed: Vec<Owed>,
 }
 
 /// What a probe of a source saw.

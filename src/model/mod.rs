@@ -13,6 +13,7 @@ mod places;
 mod policies;
 mod read;
 pub mod schedule;
+mod services;
 mod set;
 mod sources;
 mod stores;
@@ -21,9 +22,10 @@ mod zone;
 pub use id::{ArtifactId, Capture, IdError, Instant, Name, Random};
 pub use read::{LintLevel, Loaded, Need, read};
 pub use schedule::{Schedule, ScheduleError};
+pub use services::{Mode, READY_TIMEOUT, Ready, Service, ServiceKind};
 pub use set::{
     CommandSource, FilesSource, Guard, Named, Policy, PolicySet, PolicySpans, PolicyState, Retention, Run, SecretRef, Source, SourceKind,
-    Store, StoreKind,
+    Store, StoreKind, VolumeSource,
 };
 pub use zone::{Shown, Zone, ZoneError};
 

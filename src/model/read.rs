@@ -99,7 +99,18 @@ impl Resolver<'_> {
         let policies = self.policies(&documents.policies, &schedules, &retentions);
         let mut files = texts.to_vec();
         files.sort();
-        PolicySet { instance, zone, stores, sources, policies, run, guard, manifest_sha256: digest(&files), files }
+        PolicySet {
+            instance,
+            zone,
+            stores,
+            sources,
+            services: BTreeMap::new(),
+            policies,
+            run,
+            guard,
+            manifest_sha256: digest(&files),
+            files,
+        }
     }
 
     /// `version` and `name`.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::id::{Capture, Name};
 use super::schedule::Schedule;
+use super::services::{Service, ServiceKind};
 use super::zone::Zone;
 use crate::finding::Span;
 use crate::manifest::Period;
@@ -20,6 +21,8 @@ pub struct PolicySet {
     pub stores: BTreeMap<Name, Store>,
     /// What is protected.
     pub sources: BTreeMap<Name, Source>,
+    /// What can be quieted and woken.
+    pub services: BTreeMap<Name, Service>,
     /// What is done.
     pub policies: BTreeMap<Name, Policy>,
     /// How hard a run may work.
@@ -79,6 +82,10 @@ pub struct Source {
     pub name: Name,
     /// What it is.
     pub kind: SourceKind,
+    /// Services that are quiet while it is read.
+    pub stop: Vec<Name>,
+    /// Services that are quiet while it is put back; what `stop` says unless it was written.
+    pub restore_stop: Vec<Name>,
     /// Where it is declared.
     pub span: Span,
 }
@@ -88,6 +95,8 @@ pub struct Source {
 pub enum SourceKind {
     /// Files and folders.
     Files(FilesSource),
+    /// Volumes of a container engine.
+    Volume(VolumeSource),
     /// The output of a command.
     Command(CommandSource),
 }
@@ -107,6 +116,19 @@ pub struct FilesSource {
     pub one_file_system: bool,
 }
 
+/// Volumes of a container engine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VolumeSource {
+    /// Their names: compose's own within `project`, else the engine's. Each is its label.
+    pub volumes: Vec<String>,
+    /// The compose project they belong to.
+    pub project: Option<String>,
+    /// Patterns of what to leave out.
+    pub exclude: Vec<String>,
+    /// They are read through the engine's API, which loses some metadata, instead of at their mountpoints.
+    pub api: bool,
+}
+
 /// The output of a command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CommandSource {
@@ -120,6 +142,10 @@ pub struct CommandSource {
     pub env: BTreeMap<String, SecretRef>,
     /// The payload's file name.
     pub file: String,
+    /// The container that the commands run in; none: this host.
+    pub container: Option<String>,
+    /// The user in that container, as `USER[:GROUP]`.
+    pub user: Option<String>,
 }
 
 /// Where a secret is. Never the secret.
@@ -291,6 +317,19 @@ impl Default for Guard {
     }
 }
 
+impl PolicySet {
+    /// Whether anything in it lives in a container engine.
+    pub fn needs_engine(&self) -> bool {
+        let service = |kind: &ServiceKind| !matches!(kind, ServiceKind::Command { container: None, .. });
+        let source = |kind: &SourceKind| match kind {
+            SourceKind::Files(_) => false,
+            SourceKind::Volume(_) => true,
+            SourceKind::Command(command) => command.container.is_some(),
+        };
+        self.services.values().any(|s| service(&s.kind)) || self.sources.values().any(|s| source(&s.kind))
+    }
+}
+
 impl PolicyState {
     /// Whether a policy in this state makes artifacts.
     pub fn captures(self) -> bool {
@@ -303,6 +342,7 @@ impl SourceKind {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Files(_) => "files",
+            Self::Volume(_) => "volume",
             Self::Command(_) => "command",
         }
     }

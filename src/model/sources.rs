@@ -27,7 +27,13 @@ impl Resolver<'_> {
                 }
             };
             if let Ok(name) = entity.name.parse::<Name>() {
-                sources.entry(name.clone()).or_insert(Source { name, kind, span: entity.head() });
+                sources.entry(name.clone()).or_insert(Source {
+                    name,
+                    kind,
+                    stop: Vec::new(),
+                    restore_stop: Vec::new(),
+                    span: entity.head(),
+                });
             }
         }
         sources
@@ -196,6 +202,8 @@ impl Resolver<'_> {
             restore_command: table.restore_command.clone(),
             env,
             file,
+            container: None,
+            user: None,
         }
     }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::store::{look, look_for_reading, mark_twins, unusable};
-use crate::facts::{Facts, SourceFacts, StoreFacts};
+use crate::facts::{Facts, Owed, RuntimeFacts, SourceFacts, StoreFacts};
 use crate::model::PolicySet;
 use crate::model::id::{Instant, Name};
+use crate::runtime::Runtime;
 use crate::source::{Probe, Sources};
 use crate::store::layout::TEMP_PREFIX;
 use crate::store::{ReadStore, StoreError};
@@ -17,6 +18,10 @@ pub struct Eyes {
     pub stores: BTreeMap<Name, Result<Arc<dyn ReadStore>, StoreError>>,
     /// Looks at sources.
     pub sources: Arc<dyn Sources>,
+    /// Looks at what runs.
+    pub runtime: Arc<dyn Runtime>,
+    /// What interrupted runs have quieted.
+    pub owed: Vec<Owed>,
     /// The uuids that were seen before, by `<instance>/<store>`.
     pub known: BTreeMap<String, String>,
     /// `<store>/<series>/<id>` of what runs of this host that have ended were writing.
@@ -49,7 +54,15 @@ pub fn collect(set: &PolicySet, eyes: &Eyes, now: Instant) -> Facts {
         (stores, sources)
     });
     mark_twins(&mut stores);
-    Facts { at: now, host: eyes.host.clone(), stores, sources }
+    let runtime = if set.needs_engine() {
+        match eyes.runtime.picture() {
+            Ok(picture) => RuntimeFacts::Seen(Box::new(picture)),
+            Err(error) => RuntimeFacts::Unreachable(error.to_string()),
+        }
+    } else {
+        RuntimeFacts::NotNeeded
+    };
+    Facts { at: now, host: eyes.host.clone(), stores, sources, runtime, owed: eyes.owed.clone() }
 }
 
 fn see(set: &PolicySet, eyes: &Eyes, name: &Name, now: Instant) -> StoreFacts {

@@ -42,12 +42,12 @@ pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
         }
     }
     let mut removed = removals_in(set, &world, now, request, &mut findings);
-    let waits: Vec<(Option<Name>, Name, String)> =
-        steps.iter().chain(&copied).map(|s| (s.work.series().cloned(), s.work.store().clone(), s.address.clone())).collect();
+    let waits: Vec<(Option<Name>, Option<Name>, String)> =
+        steps.iter().chain(&copied).map(|s| (s.work.series().cloned(), s.work.store().cloned(), s.address.clone())).collect();
     for step in &mut removed.steps {
         let after = waits.iter().filter(|(series, store, _)| match step.work.series() {
             Some(own) => series.as_ref() == Some(own),
-            None => store == step.work.store(),
+            None => store.is_some() && store.as_ref() == step.work.store(),
         });
         step.after.extend(after.map(|(_, _, address)| address.clone()));
     }
@@ -116,8 +116,11 @@ fn makes(set: &PolicySet, facts: &Facts, now: Instant, request: &Request, findin
     let mut steps: Vec<Step> = inits.into_iter().map(|store| init(set, store)).collect();
     for mut capture in captures {
         let store = capture.work.store();
-        capture.after =
-            steps.iter().filter(|s| matches!(&s.work, Work::Init { store: made } if made == store)).map(|s| s.address.clone()).collect();
+        capture.after = steps
+            .iter()
+            .filter(|s| matches!(&s.work, Work::Init { store: made } if Some(made) == store))
+            .map(|s| s.address.clone())
+            .collect();
         steps.push(capture);
     }
     steps

@@ -43,7 +43,14 @@ pub(super) fn capture(view: &View<'_>, facts: &Facts, request: &Request, problem
         .map(|a| a.generations.last().map_or(0, |g| g.bytes));
     Some(Step {
         address: address(&policy.name, newest_slot),
-        work: Work::Capture { policy: policy.name.clone(), series: policy.series.clone(), store, slot: newest_slot, estimate },
+        work: Work::Capture {
+            policy: policy.name.clone(),
+            series: policy.series.clone(),
+            store,
+            slot: newest_slot,
+            estimate,
+            window: None,
+        },
         reason,
         span: Some(policy.spans.table.clone()),
         after: Vec::new(),

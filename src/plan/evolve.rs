@@ -20,6 +20,8 @@ pub(super) fn advance(facts: &mut Facts, step: &Step, now: Instant) {
         Work::Init { store } => {
             facts.stores.insert(store.clone(), StoreFacts::Ready(Box::new(empty())));
         }
+        Work::Stop { .. } | Work::Start { .. } => {}
+        Work::Recover { run, .. } => facts.owed.retain(|owed| owed.run != *run),
         Work::Capture { series, store, slot, estimate, .. } => {
             let id = predicted(&step.address, now);
             let artifact = artifact(id, now, *slot, estimate.unwrap_or(0));

@@ -25,6 +25,7 @@ mod sweeps;
 #[cfg(test)]
 mod tests;
 mod view;
+mod window;
 
 use std::collections::BTreeSet;
 
@@ -36,6 +37,7 @@ pub use evolve::evolve;
 pub use explain::{Explained, explain};
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
 pub use step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
+pub use window::{Downtime, Handle, Quiet, Subject};
 
 /// What the operator asked of the plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -28,22 +28,24 @@ pub(super) fn early(
     let steps: Vec<Step> = removals_in(set, facts, now, request, &mut unsaid)
         .steps
         .into_iter()
-        .filter(|s| s.work.deletes() && tight.contains(s.work.store()))
+        .filter(|s| s.work.deletes() && s.work.store().is_some_and(|store| tight.contains(store)))
         .collect();
     for store in &tight {
-        let freed = steps.iter().filter(|s| s.work.store() == store).map(|s| bytes(&s.work)).sum();
+        let freed = steps.iter().filter(|s| s.work.store() == Some(store)).map(|s| bytes(&s.work)).sum();
         let short = short_of(set, facts, makes, store, freed);
         if short > 0 {
-            let refused = |s: &Step| matches!(s.work, Work::Capture { .. }) && s.work.store() == store;
+            let refused = |s: &Step| matches!(s.work, Work::Capture { .. }) && s.work.store() == Some(store);
             for policy in makes.iter().filter(|s| refused(s)).filter_map(|s| set.policies.get(s.work.policy()?)) {
                 findings.push(problem::no_room(set, policy, store, short));
             }
             makes.retain(|s| !refused(s));
         }
     }
-    for make in makes.iter_mut().filter(|s| matches!(s.work, Work::Capture { .. }) && tight.contains(s.work.store())) {
-        let store = make.work.store().clone();
-        make.after.extend(steps.iter().filter(|s| *s.work.store() == store).map(|s| s.address.clone()));
+    for make in
+        makes.iter_mut().filter(|s| matches!(s.work, Work::Capture { .. }) && s.work.store().is_some_and(|store| tight.contains(store)))
+    {
+        let store = make.work.store().cloned();
+        make.after.extend(steps.iter().filter(|s| s.work.store() == store.as_ref()).map(|s| s.address.clone()));
     }
     steps
 }
@@ -53,7 +55,7 @@ fn short_of(set: &PolicySet, facts: &Facts, makes: &[Step], store: &Name, freed:
     let Some(min_free) = set.stores.get(store).and_then(|s| s.min_free) else { return 0 };
     let Some(free) = facts.stores.get(store).and_then(StoreFacts::listing).and_then(|l| l.free) else { return 0 };
     let captures: Vec<u64> =
-        makes.iter().filter(|s| matches!(s.work, Work::Capture { .. }) && s.work.store() == store).map(|s| bytes(&s.work)).collect();
+        makes.iter().filter(|s| matches!(s.work, Work::Capture { .. }) && s.work.store() == Some(store)).map(|s| bytes(&s.work)).collect();
     if captures.is_empty() { 0 } else { (min_free + captures.iter().sum::<u64>()).saturating_sub(free + freed) }
 }
 
@@ -62,6 +64,6 @@ fn bytes(work: &Work) -> u64 {
         Work::Capture { estimate, .. } => estimate.unwrap_or(0),
         Work::Delete { bytes, .. } | Work::Sweep { bytes, .. } => *bytes,
         Work::Copy { bytes, .. } => bytes.unwrap_or(0),
-        Work::Init { .. } => 0,
+        Work::Init { .. } | Work::Recover { .. } | Work::Stop { .. } | Work::Start { .. } => 0,
     }
 }

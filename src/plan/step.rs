@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::retention::Miss;
+use super::window::{Downtime, Quiet};
 use crate::finding::{Finding, Severity, Span};
-use crate::model::id::{ArtifactId, Instant, Name};
+use crate::model::id::{ArtifactId, Instant, Name, Random};
 
 /// The version of the plan's JSON.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -89,6 +90,32 @@ pub enum Work {
         slot: Option<Instant>,
         /// The size of the newest one before it, in bytes.
         estimate: Option<u64>,
+        /// The window it happens in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        window: Option<String>,
+    },
+    /// Wakes what an interrupted run has quieted.
+    Recover {
+        /// The run.
+        run: Random,
+        /// Addresses of what it quieted.
+        services: Vec<String>,
+    },
+    /// Quiets a service.
+    Stop {
+        /// The window that it opens, with the other stops of the same name.
+        window: String,
+        /// What is quieted, and how.
+        service: Quiet,
+    },
+    /// Wakes a service, whatever has become of the captures.
+    Start {
+        /// The window that it closes.
+        window: String,
+        /// The address of what is woken.
+        service: String,
+        /// How long it is expected to be quiet.
+        downtime: Option<Downtime>,
     },
     /// Copies an artifact.
     Copy {
@@ -176,6 +203,20 @@ pub enum Reason {
     },
     /// An interrupted run left it.
     Interrupted {},
+    /// Policies are captured while it is quiet.
+    Quiet {
+        /// The policies.
+        policies: Vec<Name>,
+    },
+    /// It shares a namespace or volumes with something that is quieted.
+    Shares {
+        /// What it shares something with.
+        with: String,
+        /// What it shares: `network`, `volumes` ...
+        what: String,
+    },
+    /// What was quieted is woken.
+    Wake {},
 }
 
 impl Work {
@@ -183,7 +224,7 @@ impl Work {
     pub fn policy(&self) -> Option<&Name> {
         match self {
             Self::Capture { policy, .. } | Self::Copy { policy, .. } | Self::Delete { policy, .. } => Some(policy),
-            Self::Init { .. } | Self::Sweep { .. } => None,
+            Self::Init { .. } | Self::Sweep { .. } | Self::Recover { .. } | Self::Stop { .. } | Self::Start { .. } => None,
         }
     }
 
@@ -192,18 +233,19 @@ impl Work {
         match self {
             Self::Capture { series, .. } | Self::Copy { series, .. } | Self::Delete { series, .. } => Some(series),
             Self::Sweep { series, .. } => series.as_ref(),
-            Self::Init { .. } => None,
+            Self::Init { .. } | Self::Recover { .. } | Self::Stop { .. } | Self::Start { .. } => None,
         }
     }
 
-    /// The store it changes.
-    pub fn store(&self) -> &Name {
+    /// The store it changes, if it changes one.
+    pub fn store(&self) -> Option<&Name> {
         match self {
             Self::Init { store }
             | Self::Capture { store, .. }
             | Self::Copy { store, .. }
             | Self::Delete { store, .. }
-            | Self::Sweep { store, .. } => store,
+            | Self::Sweep { store, .. } => Some(store),
+            Self::Recover { .. } | Self::Stop { .. } | Self::Start { .. } => None,
         }
     }
 
@@ -215,6 +257,9 @@ impl Work {
             Self::Copy { .. } => "copy",
             Self::Delete { .. } => "delete",
             Self::Sweep { .. } => "sweep",
+            Self::Recover { .. } => "recover",
+            Self::Stop { .. } => "stop",
+            Self::Start { .. } => "start",
         }
     }
 

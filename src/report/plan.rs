@@ -44,6 +44,9 @@ pub fn work_text(work: &Work) -> String {
         Work::Delete { policy, id, store, bytes: freed, .. } => {
             format!("- delete   policy.{policy} {id} of {} on {store}  {}", instant(id.start()), bytes(*freed))
         }
+        Work::Recover { run, services } => format!("! recover  what run {run} left quiet: {}", services.join(", ")),
+        Work::Stop { service, .. } => format!("~ stop     {}", service.address),
+        Work::Start { service, .. } => format!("~ start    {service}"),
         Work::Sweep { store, series, keys, bytes: freed } => {
             let place = series.as_ref().map_or_else(String::new, |s| format!(" in {s}"));
             format!("- sweep    store.{store}{place}: {}  {}", count(keys.len(), "object"), bytes(*freed))
@@ -75,6 +78,12 @@ pub fn reason_text(step: &Step) -> Vec<String> {
         }
         Reason::MissingCopy {} => vec![format!("its retention keeps it there, and it is not there{place}")],
         Reason::DamagedCopy {} => vec![format!("the copy there is damaged{place}")],
+        Reason::Quiet { policies } => {
+            let names: Vec<String> = policies.iter().map(|n| format!("policy.{n}")).collect();
+            vec![format!("quiet while {} is captured{place}", names.join(", "))]
+        }
+        Reason::Shares { with, what } => vec![format!("it shares its {what} with {with}")],
+        Reason::Wake {} => Vec::new(),
         Reason::Interrupted {} => vec!["left by runs that did not end, or past its expiry".to_owned()],
         Reason::Expired { retention, misses, older, newer } => {
             let rules: Vec<String> = misses.iter().map(miss_text).collect();

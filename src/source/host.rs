@@ -14,6 +14,7 @@ use crate::archive::fingerprint;
 use crate::archive::{PackPlan, Progress, pack};
 use crate::model::id::{Instant, Name};
 use crate::model::{CommandSource, FilesSource, Source, SourceKind};
+use crate::runtime::Runtime;
 
 /// Looks up a variable of this program's environment.
 pub(super) type Variable = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -27,6 +28,8 @@ pub struct HostSources {
     pub threads: usize,
     /// The environment, for secrets.
     pub variable: Variable,
+    /// The engine, for volumes and for commands in containers.
+    pub runtime: Arc<dyn Runtime>,
 }
 
 impl HostSources {
@@ -62,7 +65,7 @@ impl Sources for HostSources {
     fn probe(&self, source: &Source) -> Probe {
         match &source.kind {
             SourceKind::Files(files) => files::probe(&source.name, files),
-            SourceKind::Command(_) => Probe::NotChecked,
+            SourceKind::Volume(_) | SourceKind::Command(_) => Probe::NotChecked,
         }
     }
 
@@ -80,6 +83,13 @@ impl Sources for HostSources {
                     excludes: files.exclude.clone(),
                 }
             }
+            SourceKind::Volume(volume) => Shape {
+                payload: TREE.to_owned(),
+                index: Some(format!("{TREE}.index")),
+                codec: vec!["tar".to_owned(), "zstd".to_owned()],
+                labels: BTreeMap::new(),
+                excludes: volume.exclude.clone(),
+            },
             SourceKind::Command(command) => Shape {
                 payload: format!("{}.zst", command.file),
                 index: None,
@@ -105,6 +115,7 @@ impl Sources for HostSources {
                 }
                 self.tree(&source.name, files, strict, &mut output, watch)
             }
+            SourceKind::Volume(_) => Err(SourceError::Unusable(format!("source `{}` is a volume", source.name))),
             SourceKind::Command(argv) => {
                 let env = self.secrets(&source.name, argv)?;
                 command::capture(&source.name, argv, &env, self.threads, output.payload, watch)
@@ -118,7 +129,9 @@ impl Sources for HostSources {
                 let env = self.secrets(&source.name, argv)?;
                 command::feed(&source.name, argv, &env, payload, cancel)
             }
-            SourceKind::Files(_) => Err(SourceError::Unusable(format!("source `{}` is a tree of files and takes no stream", source.name))),
+            SourceKind::Files(_) | SourceKind::Volume(_) => {
+                Err(SourceError::Unusable(format!("source `{}` is a tree of files and takes no stream", source.name)))
+            }
         }
     }
 }

@@ -324,6 +324,6 @@ pub(super) fn restore_command<'a>(set: &'a PolicySet, choice: &Choice) -> Option
     let source = set.sources.get(&set.policies.get(&choice.policy)?.source)?;
     match &source.kind {
         SourceKind::Command(command) => Some((source, command.restore_command.as_deref()?)),
-        SourceKind::Files(_) => None,
+        SourceKind::Files(_) | SourceKind::Volume(_) => None,
     }
 }

@@ -515,6 +515,7 @@ impl World {
         };
         let entropy = Arc::clone(&self.entropy);
         let ports = Ports {
+            runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
             stores: STORES
                 .iter()
                 .zip(&watched)
@@ -559,6 +560,8 @@ fn eyes(set: &PolicySet, stores: [Arc<dyn WriteStore>; 2], down: [bool; 2], sour
         .zip(down)
         .map(|((n, store), down)| (name(n), if down { Err(down_now()) } else { Ok(store as Arc<dyn crate::store::ReadStore>) }));
     Eyes {
+        runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
+        owed: Vec::new(),
         stores: stores.filter(|(name, _)| set.stores.contains_key(name)).collect(),
         sources: Arc::clone(sources),
         known: state.stores().unwrap(),

@@ -149,7 +149,14 @@ fn worlds() -> impl Strategy<Value = Facts> {
         });
         let tree = if unusable { SourceFacts::Unusable("it is gone".to_owned()) } else { SourceFacts::Ready };
         let sources = [(name("tree"), tree), (name("dump"), SourceFacts::NotChecked)].into();
-        Facts { at: now(), host: "host-1".to_owned(), stores: stores.collect(), sources }
+        Facts {
+            at: now(),
+            host: "host-1".to_owned(),
+            stores: stores.collect(),
+            sources,
+            runtime: crate::facts::RuntimeFacts::NotNeeded,
+            owed: Vec::new(),
+        }
     })
 }
 

@@ -11,6 +11,7 @@ use lucid_policy::facts::Facts;
 use lucid_policy::model::{PolicySet, StoreKind, read};
 use lucid_policy::observe::{Eyes, collect};
 use lucid_policy::plan::{Request, decide};
+use lucid_policy::runtime::{Docker, Runtime, Surroundings};
 use lucid_policy::source::{HostSources, Sources};
 use lucid_policy::store::{Directory, ReadStore, WriteStore};
 
@@ -46,7 +47,9 @@ impl World {
         let set = Arc::new(self.set());
         let state = Arc::new(LocalState::new(self.path("state")));
         let host = host(&state);
-        let sources: Arc<dyn Sources> = Arc::new(HostSources { threads: 1, variable: Arc::new(|_: &str| None) });
+        let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(Surroundings { variable: Arc::new(|_: &str| None), home: None }));
+        let sources: Arc<dyn Sources> =
+            Arc::new(HostSources { threads: 1, variable: Arc::new(|_: &str| None), runtime: Arc::clone(&runtime) });
         let passed = Arc::new(AtomicI64::new(0));
         let clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync> =
             Arc::new(move || at + TimeDelta::milliseconds(passed.fetch_add(1, Ordering::Relaxed)));
@@ -60,9 +63,11 @@ impl World {
             .collect();
         let look = {
             let (set, state, sources, stores) = (Arc::clone(&set), Arc::clone(&state), Arc::clone(&sources), stores.clone());
-            let (clock, id) = (Arc::clone(&clock), host.id.clone());
+            let (clock, id, runtime) = (Arc::clone(&clock), host.id.clone(), Arc::clone(&runtime));
             move || -> Facts {
                 let eyes = Eyes {
+                    runtime: Arc::clone(&runtime),
+                    owed: Vec::new(),
                     stores: stores.iter().map(|(name, s)| (name.clone(), Ok(Arc::clone(s) as Arc<dyn ReadStore>))).collect(),
                     sources: Arc::clone(&sources),
                     known: state.stores().unwrap(),
@@ -77,6 +82,7 @@ impl World {
         let request = Request { now: true, ..Request::default() };
         let plan = decide(&set, &look(), at, &request);
         let ports = Ports {
+            runtime,
             stores: stores.iter().map(|(name, s)| (name.clone(), Arc::clone(s) as Arc<dyn WriteStore>)).collect(),
             sources,
             clock,

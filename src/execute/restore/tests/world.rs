@@ -61,8 +61,13 @@ impl World {
             (name.parse().unwrap(), store)
         });
         let ports = Ports {
+            runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
             stores: BTreeMap::from(stores),
-            sources: Arc::new(HostSources { threads: 1, variable: Arc::new(|_| None) }),
+            sources: Arc::new(HostSources {
+                threads: 1,
+                variable: Arc::new(|_| None),
+                runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
+            }),
             clock: {
                 let clock = Arc::clone(&clock);
                 Arc::new(move || DateTime::from_timestamp_millis(clock.fetch_add(1, Ordering::Relaxed)).unwrap())
@@ -185,6 +190,8 @@ impl World {
 
 fn facts(set: &PolicySet, ports: &Ports) -> Facts {
     let eyes = Eyes {
+        runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
+        owed: Vec::new(),
         stores: ports
             .stores
             .iter()

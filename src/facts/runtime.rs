@@ -1,0 +1,40 @@
+//! What runs, as an engine showed it, and what interrupted runs owe to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::{Instant, Random};
+pub use crate::runtime::seen::{Compose, Condition, Container, Dependency, Engine, Health, Mount, Picture, State, Volume};
+
+/// What was seen of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RuntimeFacts {
+    /// Nothing in the manifest needs one, so that none was looked for.
+    NotNeeded,
+    /// It did not answer: a sentence that says where it was looked for.
+    Unreachable(String),
+    /// It answered.
+    Seen(Box<Picture>),
+}
+
+impl RuntimeFacts {
+    /// What was seen, if anything was.
+    pub fn picture(&self) -> Option<&Picture> {
+        match self {
+            Self::Seen(picture) => Some(picture),
+            Self::NotNeeded | Self::Unreachable(_) => None,
+        }
+    }
+}
+
+/// Something that a run of this host has quieted, and died before it was awake again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// The run.
+    pub run: Random,
+    /// When it began to quiet things.
+    pub at: Instant,
+    /// Addresses of what it quieted: `service.NAME` or `container.NAME`.
+    pub services: Vec<String>,
+    /// The ids of their containers.
+    pub containers: Vec<String>,
+}

@@ -1,0 +1,137 @@
+//! An engine in memory, for the properties of the layers above. It has the rules that matter to them: a start changes `started_at`, a
+//! paused container can be stopped, a container with `auto_remove` is gone once it is stopped.
+
+use std::io::Read;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::port::{Call, Ended, Exec, Runtime, RuntimeError, Streams};
+use super::seen::{Container, Engine, Picture, State};
+
+/// An engine in memory.
+pub struct Memory {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    picture: Picture,
+    starts: u64,
+    calls: Vec<Call>,
+    /// The operations that are still answered; then the engine is away.
+    left: usize,
+}
+
+impl Memory {
+    /// An engine with these containers.
+    pub fn new(containers: Vec<Container>) -> Self {
+        let engine =
+            Engine { id: "memory".to_owned(), version: "0".to_owned(), api: "1.41".to_owned(), endpoint: "memory".to_owned(), local: true };
+        let picture = Picture { engine, containers, volumes: Vec::new() };
+        Self { inner: Mutex::new(Inner { picture, starts: 0, calls: Vec::new(), left: usize::MAX }) }
+    }
+
+    /// Answers so many calls that change something, and then none.
+    pub fn answer(&self, calls: usize) {
+        self.inner().left = calls;
+    }
+
+    /// The commands that were run.
+    pub fn calls(&self) -> Vec<Call> {
+        self.inner().calls.clone()
+    }
+
+    /// Changes what is there, as somebody else would.
+    pub fn change(&self, change: impl FnOnce(&mut Picture)) {
+        change(&mut self.inner().picture);
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn act(&self, id: &str, act: impl FnOnce(&mut Container, &str)) -> Result<(), RuntimeError> {
+        let mut inner = self.inner();
+        if inner.left == 0 {
+            return Err(RuntimeError::Unreachable { endpoint: "memory".to_owned(), message: "it is away".to_owned() });
+        }
+        inner.left -= 1;
+        inner.starts += 1;
+        let start = inner.starts.to_string();
+        let found = inner.picture.containers.iter_mut().find(|c| c.id == id || c.name == id);
+        let container = found.ok_or_else(|| RuntimeError::Gone(id.to_owned()))?;
+        act(container, &start);
+        let gone = container.auto_remove && container.state == State::Exited;
+        if gone {
+            inner.picture.containers.retain(|c| c.id != id && c.name != id);
+        }
+        Ok(())
+    }
+}
+
+impl Runtime for Memory {
+    fn engine(&self) -> Result<Engine, RuntimeError> {
+        self.picture().map(|picture| picture.engine)
+    }
+
+    fn picture(&self) -> Result<Picture, RuntimeError> {
+        let inner = self.inner();
+        if inner.left == 0 {
+            return Err(RuntimeError::Unreachable { endpoint: "memory".to_owned(), message: "it is away".to_owned() });
+        }
+        Ok(inner.picture.clone())
+    }
+
+    fn container(&self, id: &str) -> Result<Option<Container>, RuntimeError> {
+        Ok(self.picture()?.containers.into_iter().find(|c| c.id == id || c.name == id))
+    }
+
+    fn stop(&self, id: &str, _grace: Option<Duration>) -> Result<(), RuntimeError> {
+        self.act(id, |container, _| {
+            if container.state != State::Created {
+                container.state = State::Exited;
+                container.exit_code = Some(0);
+            }
+        })
+    }
+
+    fn start(&self, id: &str) -> Result<(), RuntimeError> {
+        self.act(id, |container, start| {
+            if !container.state.works() {
+                container.state = State::Running;
+                container.started_at = start.to_owned();
+                container.exit_code = None;
+            }
+        })
+    }
+
+    fn pause(&self, id: &str) -> Result<(), RuntimeError> {
+        self.act(id, |container, _| {
+            if container.state == State::Running {
+                container.state = State::Paused;
+            }
+        })
+    }
+
+    fn unpause(&self, id: &str) -> Result<(), RuntimeError> {
+        self.act(id, |container, _| {
+            if container.state == State::Paused {
+                container.state = State::Running;
+            }
+        })
+    }
+
+    fn exec(&self, exec: &Exec<'_>, _: Streams<'_>, _: &AtomicBool) -> Result<i64, RuntimeError> {
+        self.container(exec.container)?.map(|_| 0).ok_or_else(|| RuntimeError::Gone(exec.container.to_owned()))
+    }
+
+    fn call(&self, call: &Call, _: Duration) -> Result<Ended, RuntimeError> {
+        self.picture()?;
+        self.inner().calls.push(call.clone());
+        Ok(Ended { code: 0, said: String::new() })
+    }
+
+    fn read_archive(&self, container: &str, _: &str) -> Result<Box<dyn Read + Send>, RuntimeError> {
+        Err(RuntimeError::Gone(container.to_owned()))
+    }
+}
