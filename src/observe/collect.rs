@@ -36,10 +36,11 @@ pub struct Eyes {
 
 /// Takes the picture.
 pub fn collect(set: &PolicySet, eyes: &Eyes, now: Instant) -> Facts {
-    let (mut stores, sources) = std::thread::scope(|scope| {
+    let (mut stores, sources, runtime) = std::thread::scope(|scope| {
         let looks: Vec<_> = set.stores.keys().map(|name| (name, scope.spawn(|| see(set, eyes, name, now)))).collect();
+        let runtime = engine(set, eyes);
         let sources = set.sources.values().map(|source| {
-            let facts = match eyes.sources.probe(source) {
+            let facts = match eyes.sources.probe(source, runtime.picture()) {
                 Probe::Ready => SourceFacts::Ready,
                 Probe::Unusable(message) => SourceFacts::Unusable(message),
                 Probe::NotChecked => SourceFacts::NotChecked,
@@ -51,18 +52,21 @@ pub fn collect(set: &PolicySet, eyes: &Eyes, now: Instant) -> Facts {
             .into_iter()
             .map(|(name, look)| (name.clone(), look.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
             .collect();
-        (stores, sources)
+        (stores, sources, runtime)
     });
     mark_twins(&mut stores);
-    let runtime = if set.needs_engine() {
-        match eyes.runtime.picture() {
-            Ok(picture) => RuntimeFacts::Seen(Box::new(picture)),
-            Err(error) => RuntimeFacts::Unreachable(error.to_string()),
-        }
-    } else {
-        RuntimeFacts::NotNeeded
-    };
     Facts { at: now, host: eyes.host.clone(), stores, sources, runtime, owed: eyes.owed.clone() }
+}
+
+/// What runs, where the manifest has anything to do with it.
+fn engine(set: &PolicySet, eyes: &Eyes) -> RuntimeFacts {
+    if !set.needs_engine() {
+        return RuntimeFacts::NotNeeded;
+    }
+    match eyes.runtime.picture() {
+        Ok(picture) => RuntimeFacts::Seen(Box::new(picture)),
+        Err(error) => RuntimeFacts::Unreachable(error.to_string()),
+    }
 }
 
 fn see(set: &PolicySet, eyes: &Eyes, name: &Name, now: Instant) -> StoreFacts {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::port::{Call, Ended, Exec, Runtime, RuntimeError, Streams};
-use super::seen::{Container, Engine, Picture, State};
+use super::seen::{Container, Engine, Picture, State, Volume};
 
 /// An engine in memory.
 pub struct Memory {
@@ -80,6 +80,10 @@ impl Runtime for Memory {
             return Err(RuntimeError::Unreachable { endpoint: "memory".to_owned(), message: "it is away".to_owned() });
         }
         Ok(inner.picture.clone())
+    }
+
+    fn volumes(&self) -> Result<Vec<Volume>, RuntimeError> {
+        self.picture().map(|picture| picture.volumes)
     }
 
     fn container(&self, id: &str) -> Result<Option<Container>, RuntimeError> {

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::seen::{Container, Engine, Picture};
+use super::seen::{Container, Engine, Picture, Volume};
 
 /// Inspects, quiets and wakes what runs.
 pub trait Runtime: Send + Sync {
@@ -16,6 +16,9 @@ pub trait Runtime: Send + Sync {
 
     /// The engine, every container and every volume.
     fn picture(&self) -> Result<Picture, RuntimeError>;
+
+    /// Every volume, by name.
+    fn volumes(&self) -> Result<Vec<Volume>, RuntimeError>;
 
     /// One container by id or name; none if it is not there.
     fn container(&self, id: &str) -> Result<Option<Container>, RuntimeError>;

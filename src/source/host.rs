@@ -15,6 +15,7 @@ use crate::archive::{PackPlan, Progress, pack};
 use crate::model::id::{Instant, Name};
 use crate::model::{CommandSource, FilesSource, Source, SourceKind};
 use crate::runtime::Runtime;
+use crate::runtime::seen::Picture;
 
 /// Looks up a variable of this program's environment.
 pub(super) type Variable = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -62,7 +63,7 @@ impl HostSources {
 }
 
 impl Sources for HostSources {
-    fn probe(&self, source: &Source) -> Probe {
+    fn probe(&self, source: &Source, _engine: Option<&Picture>) -> Probe {
         match &source.kind {
             SourceKind::Files(files) => files::probe(&source.name, files),
             SourceKind::Volume(_) | SourceKind::Command(_) => Probe::NotChecked,

@@ -6,11 +6,13 @@ use std::sync::atomic::AtomicBool;
 
 use crate::model::Source;
 use crate::model::id::Instant;
+use crate::runtime::seen::Picture;
 
 /// Reads sources and puts them back. Calls block.
 pub trait Sources: Send + Sync {
     /// Looks at a source without running anything of it.
-    fn probe(&self, source: &Source) -> Probe;
+    /// `engine` is what was seen of the container engine, if it is needed and answered.
+    fn probe(&self, source: &Source, engine: Option<&Picture>) -> Probe;
 
     /// How its payload is named and built.
     fn shape(&self, source: &Source) -> Shape;

@@ -170,7 +170,7 @@ impl Numbers {
 }
 
 impl Sources for Numbers {
-    fn probe(&self, source: &Source) -> Probe {
+    fn probe(&self, source: &Source, _: Option<&crate::runtime::seen::Picture>) -> Probe {
         let unusable = self.of(source, |held| held.unusable);
         if unusable { Probe::Unusable("it is not there".to_owned()) } else { Probe::Ready }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::port::{Call, Ended, Exec, Runtime, RuntimeError, Streams};
-use super::seen::{Container, Engine, Picture};
+use super::seen::{Container, Engine, Picture, Volume};
 
 /// What decides where the engine is, read once by whoever starts the program.
 #[derive(Clone)]
@@ -39,6 +39,9 @@ impl Runtime for Docker {
         self.nowhere()
     }
     fn picture(&self) -> Result<Picture, RuntimeError> {
+        self.nowhere()
+    }
+    fn volumes(&self) -> Result<Vec<Volume>, RuntimeError> {
         self.nowhere()
     }
     fn container(&self, _id: &str) -> Result<Option<Container>, RuntimeError> {
