@@ -12,7 +12,7 @@ use super::Global;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::screen::{Format, Screen};
-use crate::execute::{Host, LocalState, Ports, Report, TEMPORARY};
+use crate::execute::{EngineAt, Host, LocalState, Ports, Report, TEMPORARY, window};
 use crate::facts::{Facts, RuntimeFacts, StoreFacts, Trouble};
 use crate::finding::{Finding, has_errors, sort};
 use crate::model::id::{Instant, Name, Random};
@@ -118,10 +118,8 @@ impl Session {
         let state = Arc::new(LocalState::new(state_folder(global)?));
         let host = host(&state, access)?;
         let threads = set.run.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
-        let variable: Arc<dyn Fn(&str) -> Option<String> + Send + Sync> = Arc::new(|name: &str| std::env::var(name).ok());
-        let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(Surroundings { variable: Arc::clone(&variable), home }));
-        let sources = Arc::new(HostSources { threads, variable, runtime: Arc::clone(&runtime) });
+        let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(surroundings()));
+        let sources = Arc::new(HostSources { threads, variable: surroundings().variable, runtime: Arc::clone(&runtime) });
         let temp_tag = Random::new(random()?).to_string();
         Ok(Self { set: Arc::new(set), texts: loaded.texts, state, host, sources, runtime, access, temp_tag })
     }
@@ -159,7 +157,7 @@ impl Session {
             stores: self.stores().into_iter().map(|(name, store)| (name, store.map(|s| s as Arc<dyn ReadStore>))).collect(),
             sources: Arc::clone(&self.sources),
             runtime: Arc::clone(&self.runtime),
-            owed: Vec::new(),
+            owed: window::owed(&self.state)?,
             known: self.state.stores()?,
             dead_tags: abandoned.iter().filter_map(|what| what.strip_prefix(TEMPORARY).map(str::to_owned)).collect(),
             abandoned,
@@ -191,6 +189,7 @@ impl Session {
             stores: self.usable_stores(),
             sources: Arc::clone(&self.sources),
             runtime: Arc::clone(&self.runtime),
+            engine_at: engine_at(),
             clock: Arc::new(now),
             // The first draw has succeeded when the session was opened; the system's generator does not fail later.
             entropy: Arc::new(|| random().unwrap_or_else(|_| std::process::abort())),
@@ -239,4 +238,14 @@ fn host(state: &LocalState, access: Access) -> Result<Host, Failure> {
     };
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Ok(Host { id, name, pid: std::process::id() })
+}
+
+/// What of this process's environment decides where an engine is.
+fn surroundings() -> Surroundings {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+    Surroundings { variable: Arc::new(|name: &str| std::env::var(name).ok()), home }
+}
+
+fn engine_at() -> EngineAt {
+    Arc::new(|endpoint: &str| Arc::new(Docker::at(endpoint, surroundings())) as Arc<dyn Runtime>)
 }

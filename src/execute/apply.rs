@@ -11,7 +11,9 @@ use super::outcome::{Ending, Outcome};
 use super::ports::Ports;
 use super::run::Run;
 use super::schedule::{self, Perform};
+use super::windows::{self, Planned};
 use super::state::{Held, StateError, TEMPORARY};
+use super::window::NotOpened;
 use crate::facts::{Facts, StoreFacts};
 use crate::finding::Finding;
 use crate::model::PolicySet;
@@ -34,7 +36,7 @@ pub struct Order {
     pub plan: Plan,
     /// What was asked of it.
     pub request: Request,
-    /// If set, no artifact is deleted whose step is not among these addresses.
+    /// If set, nothing is deleted and nothing is stopped that is not among these ([`Step::approvals`]).
     pub approved: Option<BTreeSet<String>>,
 }
 
@@ -43,7 +45,7 @@ pub async fn apply(order: Order, ports: Ports, observe: Observe) -> Result<Outco
     let start = ports.now();
     let run = ports.random();
     ports.say(Event::RunStarted { run: run.to_string(), at: start, steps: order.plan.steps.len() });
-    let mut job = Apply { order, ports, observe, run, outcomes: Vec::new(), locked: Vec::new(), findings: Vec::new() };
+    let mut job = Apply { order, ports, observe, run, outcomes: Vec::new(), locked: Vec::new(), findings: Vec::new(), troubled: BTreeSet::new() };
     let temporary = format!("{TEMPORARY}{}", job.ports.temp_tag);
     let works = !job.order.plan.is_empty();
     if works {
@@ -79,6 +81,8 @@ struct Apply {
     outcomes: Vec<StepOutcome>,
     locked: Vec<(String, String)>,
     findings: Vec<Finding>,
+    /// Policies whose services did not come back as they were: nothing of theirs is deleted.
+    troubled: BTreeSet<Name>,
 }
 
 /// Everything held for the length of a run; released when dropped.
@@ -106,12 +110,7 @@ impl Apply {
         }
         let facts = if self.outcomes.is_empty() { facts } else { self.look().await };
         let plan = decide(&self.order.set, &facts, now, &request);
-        let makes = plan.steps.into_iter().filter(|s| match &s.work {
-            Work::Capture { .. } => true,
-            Work::Delete { .. } => plan_puts_first(&self.order.plan, s) && self.allowed(s),
-            _ => false,
-        });
-        self.stage(makes.collect(), facts).await;
+        self.make(plan, facts).await;
         if self.order.set.policies.values().any(|p| p.stores.len() > 1) {
             self.copy(&request, now).await;
         }
@@ -154,10 +153,99 @@ impl Apply {
         if steps.is_empty() {
             return;
         }
-        let run = Arc::new(Run { set: Arc::clone(&self.order.set), ports: self.ports.clone(), id: self.run, facts });
+        let run = Run { set: Arc::clone(&self.order.set), ports: self.ports.clone(), id: self.run, facts, window: None };
+        self.schedule(&steps, run).await;
+    }
+
+    /// Steps of one run, and of one window if it has one.
+    async fn schedule(&mut self, steps: &[Step], run: Run) {
+        let failed = self.outcomes.iter().filter(|o| !matches!(o.result, StepResult::Done(_))).map(|o| o.address.clone()).collect();
+        let ports = run.ports.clone();
+        let run = Arc::new(run);
         let perform: Perform = Arc::new(move |step| run.perform(step).map_err(|e| super::error::chain(&e)));
-        let ended = schedule::run(&steps, self.order.set.run.concurrency, &self.ports, &perform).await;
+        let ended = schedule::run(steps, self.order.set.run.concurrency, &ports, failed, &perform).await;
         self.outcomes.extend(ended);
+    }
+
+    /// Makes artifacts: first what needs quiet services, so that their windows are when the schedule says, then the others.
+    async fn make(&mut self, plan: Plan, facts: Facts) {
+        let (windows, others) = windows::of(plan.steps);
+        let (captures, deletes): (Vec<Step>, Vec<Step>) = others
+            .into_iter()
+            .filter(|s| match &s.work {
+                Work::Capture { .. } => true,
+                Work::Delete { .. } => plan_puts_first(&self.order.plan, s) && self.allowed(s),
+                _ => false,
+            })
+            .partition(|s| matches!(s.work, Work::Capture { .. }));
+        self.stage(deletes, facts.clone()).await;
+        for window in windows {
+            self.window(window, facts.clone()).await;
+        }
+        self.stage(captures, facts).await;
+    }
+
+    /// One window: everything quiet, the captures, everything awake.
+    async fn window(&mut self, planned: Planned, facts: Facts) {
+        let captures = planned.captures.clone();
+        let unapproved = planned.stops.iter().find(|stop| !self.allowed(stop)).map(|stop| stop.address.clone());
+        if let Some(stop) = unapproved {
+            return self.not_tried(&captures, &format!("`{stop}` was not approved"));
+        }
+        if self.ports.cancelled() {
+            return self.not_tried(&captures, "the run was interrupted");
+        }
+        let (set, ports, run) = (Arc::clone(&self.order.set), self.ports.clone(), self.run);
+        let prepared = Run { set, ports, id: run, facts: facts.clone(), window: None };
+        let opened = match tokio::task::spawn_blocking(move || windows::open(&prepared, &planned)).await {
+            Ok(opened) => opened,
+            Err(lost) => std::panic::resume_unwind(lost.into_panic()),
+        };
+        let (open, stopped) = match opened {
+            Ok((open, stopped)) => (Arc::new(open), stopped),
+            Err(NotOpened::Locked(holder)) => {
+                for policy in captures.iter().filter_map(|step| step.work.policy()) {
+                    self.ports.say(Event::PolicyLocked { policy: policy.to_string(), holder: holder.clone() });
+                    self.locked.push((policy.to_string(), holder.clone()));
+                    self.troubled.insert(policy.clone());
+                }
+                return;
+            }
+            Err(NotOpened::Failed(error)) => return self.failed(&captures, &super::error::chain(&error)),
+        };
+        self.outcomes.extend(stopped);
+        match open.ready() {
+            Ok(()) => {
+                let ports = open.ports();
+                let run = Run { set: Arc::clone(&self.order.set), ports, id: self.run, facts, window: Some(Arc::clone(&open)) };
+                self.schedule(&captures, run).await;
+            }
+            Err(why) => self.not_tried(&captures, &why),
+        }
+        let woken = match tokio::task::spawn_blocking(move || open.close()).await {
+            Ok(woken) => woken,
+            Err(lost) => std::panic::resume_unwind(lost.into_panic()),
+        };
+        if woken.iter().any(|o| !matches!(o.result, StepResult::Done(_))) {
+            self.troubled.extend(captures.iter().filter_map(|step| step.work.policy().cloned()));
+        }
+        self.outcomes.extend(woken);
+    }
+
+    fn not_tried(&mut self, steps: &[Step], why: &str) {
+        self.end_all(steps, &StepResult::Skipped { message: why.to_owned() });
+    }
+
+    fn failed(&mut self, steps: &[Step], why: &str) {
+        self.end_all(steps, &StepResult::Failed { message: why.to_owned() });
+    }
+
+    fn end_all(&mut self, steps: &[Step], result: &StepResult) {
+        for step in steps {
+            let outcome = schedule::outcome(step, result.clone(), 0);
+            self.ports.say(Event::StepEnded(outcome.clone()));
+            self.outcomes.push(outcome);
+        }
     }
 
     /// Takes what the plan works on; what another run holds is taken out of the request.
@@ -217,13 +305,14 @@ impl Apply {
     }
 
     fn allowed(&self, step: &Step) -> bool {
-        !step.work.deletes() || self.order.approved.as_ref().is_none_or(|approved| approved.contains(&step.address))
+        self.order.approved.as_ref().is_none_or(|approved| step.approvals().iter().all(|what| approved.contains(what)))
     }
 
     fn failed_policies(&self) -> BTreeSet<Name> {
         let steps: BTreeMap<&str, &Step> = self.order.plan.steps.iter().map(|s| (s.address.as_str(), s)).collect();
         let failed = self.outcomes.iter().filter(|o| !matches!(o.result, StepResult::Done(_)));
-        failed.filter_map(|o| policy_of(&o.address).or_else(|| steps.get(o.address.as_str())?.work.policy().cloned())).collect()
+        let failed = failed.filter_map(|o| policy_of(&o.address).or_else(|| steps.get(o.address.as_str())?.work.policy().cloned()));
+        failed.chain(self.troubled.iter().cloned()).collect()
     }
 }
 

@@ -8,13 +8,14 @@ use std::io;
 use super::error::StepError;
 use super::event::Done;
 use super::run::{Run, payload_listed};
+use super::window::Doubt;
 use crate::facts::StoreFacts;
 use crate::model::id::{ArtifactId, Capture, Instant, Name, to_millis};
 use crate::model::{Policy, Source, SourceKind};
 use crate::source::{Captured, Fingerprint, Output, Shape, Watch};
 use crate::store::documents::FormatVersion;
 use crate::store::key::CatalogKey;
-use crate::store::record::{ArtifactRef, Consistency, Counts, Record, Segment, SourceRef, Tool};
+use crate::store::record::{ArtifactRef, Consistency, Counts, Record, Segment, ServiceState, SourceRef, Tool};
 use crate::store::segments::SegmentWriter;
 use crate::store::{Created, WriteStore, layout};
 
@@ -35,6 +36,8 @@ struct Job<'a> {
 
 pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Name, slot: Option<Instant>) -> Result<Done, StepError> {
     run.stop_if_cancelled()?;
+    // Nothing is read for nothing: what is in doubt now will be in doubt at the end.
+    doubts(run, policy)?;
     let store = run.store(store_name)?.as_ref();
     let source = &run.set.sources[&policy.source];
     run.claim(store)?;
@@ -56,14 +59,14 @@ pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Na
     if written.is_err() {
         job.clean();
     }
-    let (segments, index, captured) = match written {
+    let written = match written {
         Ok(written) => written,
         Err(error) => {
             run.ports.state.land(&run_id, &flight)?;
             return Err(error);
         }
     };
-    let done = job.commit(segments, index, captured, before.as_ref())?;
+    let done = job.commit(written, before.as_ref())?;
     run.ports.state.land(&run_id, &flight)?;
     Ok(done)
 }
@@ -102,7 +105,7 @@ impl Job<'_> {
         let record = Record {
             payload_of: Some(owner_ref),
             counts: owner.counts,
-            consistency: Consistency::Clean,
+            consistency: owner.consistency,
             fingerprint: owner.fingerprint.clone(),
             ..self.record(end)
         };
@@ -113,11 +116,11 @@ impl Job<'_> {
             source_bytes: Some(owner.counts.bytes),
             entries: Some(owner.counts.entries),
             unchanged: true,
-            warnings: 0,
+            ..Done::default()
         })
     }
 
-    fn write(&self, expected: Option<u64>) -> Result<(Vec<Segment>, Option<Segment>, Captured), StepError> {
+    fn write(&self, expected: Option<u64>) -> Result<Written, StepError> {
         let folder = layout::payload_folder(&self.run.set.instance, &self.policy.series, &self.id, 1);
         let limit = self.segment_size();
         let mut payload = SegmentWriter::new(self.store, &folder, &self.shape.payload, limit);
@@ -138,7 +141,8 @@ impl Job<'_> {
         let segments = payload.finish()?;
         let index = index.map(SegmentWriter::finish).transpose()?.and_then(|mut made| made.pop());
         payload_listed(self.store, &folder, segments.iter().chain(&index))?;
-        Ok((segments, index, captured))
+        let doubts = doubts(self.run, self.policy)?;
+        Ok(Written { segments, index, captured, doubts })
     }
 
     /// The smallest limit of the policy's stores, so that a copy is the same objects everywhere.
@@ -156,25 +160,24 @@ impl Job<'_> {
         }
     }
 
-    fn commit(
-        &self,
-        segments: Vec<Segment>,
-        index: Option<Segment>,
-        captured: Captured,
-        before: Option<&Fingerprint>,
-    ) -> Result<Done, StepError> {
+    fn commit(&self, written: Written, before: Option<&Fingerprint>) -> Result<Done, StepError> {
+        let Written { segments, index, captured, doubts } = written;
         for warning in &captured.warnings {
             self.run.warn(self.address, warning.clone());
         }
         let warnings = captured.warnings.len() as u64;
+        let same = before == captured.fingerprint.as_ref() && warnings == 0;
         // The same before and after, and nothing so young that a change could hide: the tree stood still, and is of one instant.
         let still = captured.fingerprint.filter(|f| before == Some(f) && f.newest_change + CLOCK_GRAIN < self.id.start());
-        let still_or_answered = still.is_some() || matches!(self.source.kind, SourceKind::Command(_));
+        // Where the writers are quiet there is nothing that could hide.
+        let quiet = self.run.window.is_some() && doubts.is_empty() && same;
+        let clean = quiet || still.is_some() || matches!(self.source.kind, SourceKind::Command(_));
+        let note = doubts.first().map(|doubt| format!("crash-consistent: {}", doubt.said));
         let record = Record {
             segments,
             index,
             counts: Counts { entries: captured.entries, bytes: captured.bytes },
-            consistency: if still_or_answered { Consistency::Clean } else { Consistency::Crash },
+            consistency: if clean && note.is_none() { Consistency::Clean } else { Consistency::Crash },
             fingerprint: still.map(|f| f.text),
             warnings,
             ..self.record(to_millis(self.run.ports.now()))
@@ -185,8 +188,9 @@ impl Job<'_> {
             bytes: record.bytes(),
             source_bytes: Some(captured.bytes),
             entries: Some(captured.entries),
-            unchanged: false,
             warnings,
+            note,
+            ..Done::default()
         })
     }
 
@@ -217,7 +221,7 @@ impl Job<'_> {
             source_version: None,
             manifest_sha256: super::manifest::sum(&self.run.set),
             counts: Counts::default(),
-            services: Vec::new(),
+            services: services(self.run, self.source),
             consistency: Consistency::Crash,
             fingerprint: None,
             labels: self.shape.labels.clone(),
@@ -232,6 +236,34 @@ impl Job<'_> {
     fn create(&self, record: &Record) -> Result<(), StepError> {
         create_record(self.run, self.store, record, 1)
     }
+}
+
+/// What was written of an artifact, before its record.
+struct Written {
+    segments: Vec<Segment>,
+    index: Option<Segment>,
+    captured: Captured,
+    doubts: Vec<Doubt>,
+}
+
+/// What keeps the content from being of one instant; under `strict`, what nobody wanted is an error.
+fn doubts(run: &Run, policy: &Policy) -> Result<Vec<Doubt>, StepError> {
+    let doubts = run.window.as_ref().map(|window| window.doubts()).unwrap_or_default();
+    match doubts.iter().find(|doubt| policy.strict && !doubt.wanted) {
+        Some(doubt) => Err(StepError::Changed(format!("{}, and policy `{}` is strict", doubt.said, policy.name))),
+        None => Ok(doubts),
+    }
+}
+
+/// What each service of the window was, and those of the source that had nothing to quiet.
+fn services(run: &Run, source: &Source) -> Vec<ServiceState> {
+    let mut states = run.window.as_ref().map(|window| window.states()).unwrap_or_default();
+    for name in &source.stop {
+        if !states.iter().any(|state| state.name == name.as_str()) {
+            states.push(ServiceState { name: name.to_string(), state: "not-running".to_owned() });
+        }
+    }
+    states
 }
 
 /// Writes a record create-only; one that is there already must be the same bytes.

@@ -22,6 +22,15 @@ pub enum StepError {
     /// The source refused.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// What runs could not be quieted or woken.
+    #[error(transparent)]
+    Runtime(#[from] crate::runtime::RuntimeError),
+    /// Services were quiet for as long as they may be.
+    #[error("services were quiet for {seconds} s, which is all that `max_downtime` allows; the capture was ended and they are woken")]
+    Overdue {
+        /// The limit.
+        seconds: u64,
+    },
     /// Stored bytes are not what their record says.
     #[error("{0}")]
     Damaged(String),

@@ -119,4 +119,7 @@ pub struct Done {
     pub unchanged: bool,
     /// Warnings on the way.
     pub warnings: u64,
+    /// A sentence on how it went, where that is not all there is to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }

@@ -7,6 +7,8 @@
 //! | `init`, `capture`, `copy`, `remove`, `manifest` | one kind of step each |
 //! | `verify` | the checks of an artifact, down to its structure |
 //! | `restore` | the way back: to a folder, or in place with the old state kept |
+//! | `window` | services quiet, something done, services awake again |
+//! | `windows` | the windows of a plan, and what is done before one is opened |
 //! | `state` | what this host remembers between runs |
 //! | `ports` | what all of it acts on |
 
@@ -28,12 +30,14 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod verify;
+pub mod window;
+mod windows;
 
 pub use apply::{Observe, Order, apply, forget_swept};
 pub use error::{StepError, chain};
 pub use event::{Done, Event, StepOutcome, StepResult};
 pub use outcome::{Ending, Outcome};
-pub use ports::{Clock, Entropy, Host, Ports, Report};
+pub use ports::{Clock, EngineAt, Entropy, Host, Ports, Report};
 pub use reading::Reading;
 pub use state::{Flight, Held, LocalState, StateError, TEMPORARY};
 pub use verify::{Checker, Found};

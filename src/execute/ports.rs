@@ -18,6 +18,8 @@ const PROGRESS_MILLIS: i64 = 250;
 pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
 /// Makes ten random bytes.
 pub type Entropy = Arc<dyn Fn() -> [u8; 10] + Send + Sync>;
+/// Speaks to the engine at an endpoint.
+pub type EngineAt = Arc<dyn Fn(&str) -> Arc<dyn Runtime> + Send + Sync>;
 /// Takes events as they happen; called from many threads.
 pub type Report = Arc<dyn Fn(Event) + Send + Sync>;
 
@@ -30,6 +32,8 @@ pub struct Ports {
     pub sources: Arc<dyn Sources>,
     /// Quiets and wakes what runs.
     pub runtime: Arc<dyn Runtime>,
+    /// Finds an engine where a journal says that it was.
+    pub engine_at: EngineAt,
     /// Tells the time.
     pub clock: Clock,
     /// Makes ids.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::StepError;
 use super::event::{Done, Event};
 use super::ports::Ports;
+use super::window::Open;
 use super::{capture, copy, remove};
 use crate::facts::{Artifact, Facts, StoreFacts};
 use crate::model::PolicySet;
@@ -22,11 +23,21 @@ pub(super) struct Run {
     pub(super) id: Random,
     /// The world as it was listed under the locks, before this stage.
     pub(super) facts: Facts,
+    /// The window in which it happens.
+    pub(super) window: Option<Arc<Open>>,
 }
 
 impl Run {
     /// Performs one step.
     pub(super) fn perform(&self, step: &Step) -> Result<Done, StepError> {
+        let overdue = || self.window.as_ref().and_then(|window| window.overdue());
+        self.dispatch(step).map_err(|error| match (error, overdue()) {
+            (StepError::Interrupted, Some(seconds)) => StepError::Overdue { seconds },
+            (error, _) => error,
+        })
+    }
+
+    fn dispatch(&self, step: &Step) -> Result<Done, StepError> {
         match &step.work {
             Work::Init { store } => super::init::perform(self, store),
             Work::Capture { policy, store, slot, .. } => capture::perform(self, &step.address, &self.set.policies[policy], store, *slot),

@@ -17,14 +17,20 @@ use crate::plan::Step;
 pub(super) type Perform = Arc<dyn Fn(&Step) -> Result<Done, String> + Send + Sync>;
 
 /// Performs all steps and reports how each ended, in the order in which they ended.
-pub(super) async fn run(steps: &[Step], concurrency: usize, ports: &Ports, perform: &Perform) -> Vec<StepOutcome> {
+/// What waits for one of `failed`, from an earlier stage, is not tried.
+pub(super) async fn run(
+    steps: &[Step],
+    concurrency: usize,
+    ports: &Ports,
+    mut failed: BTreeSet<String>,
+    perform: &Perform,
+) -> Vec<StepOutcome> {
     let known: BTreeSet<&str> = steps.iter().map(|s| s.address.as_str()).collect();
     let mut waiting: BTreeMap<usize, BTreeSet<String>> =
         steps.iter().enumerate().map(|(n, s)| (n, s.after.iter().filter(|a| known.contains(a.as_str())).cloned().collect())).collect();
     let slots = Arc::new(Semaphore::new(concurrency.max(1)));
     let mut running = JoinSet::new();
     let mut outcomes: Vec<StepOutcome> = Vec::with_capacity(steps.len());
-    let mut failed: BTreeSet<String> = BTreeSet::new();
     loop {
         let ready: Vec<usize> = waiting.iter().filter(|(_, after)| after.is_empty()).map(|(n, _)| *n).collect();
         let mut settled = Vec::new();
@@ -91,6 +97,7 @@ fn spawn(running: &mut JoinSet<StepOutcome>, step: Step, slots: Arc<Semaphore>, 
     });
 }
 
-fn outcome(step: &Step, result: StepResult, millis: u64) -> StepOutcome {
+/// How a step ended.
+pub(super) fn outcome(step: &Step, result: StepResult, millis: u64) -> StepOutcome {
     StepOutcome { address: step.address.clone(), kind: step.work.kind().to_owned(), result, millis }
 }

@@ -9,6 +9,9 @@
 //! | `locks/<instance>/<series>` | held with `flock` by the run that works on the series |
 //! | `restores/<run>.json` | the journal of a restore |
 //! | `restores/<run>.alive` | held with `flock` while that restore is worked on |
+//! | `quiet/<engine>/<run>-<window>.json` | the journal of a window: what must be woken again |
+//! | `quiet/<engine>/<run>-<window>.alive` | held with `flock` while that window is open |
+//! | `locks/containers/<engine>/<id>` | held with `flock` by the run that quiets the container |
 //!
 //! Losing all of it loses no backup: a store must be accepted again, and orphans are swept a day later.
 
@@ -252,6 +255,25 @@ impl LocalState {
             .collect();
         names.sort();
         Ok(names)
+    }
+
+    /// The folders in a folder of the state.
+    pub fn folders(&self, folder: &str) -> Result<Vec<String>, StateError> {
+        let path = self.root.join(folder);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(StateError { operation: "list", path, source }),
+        };
+        let mut names: Vec<String> =
+            entries.flatten().filter(|e| e.path().is_dir()).filter_map(|e| e.file_name().into_string().ok()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Whether some process holds a file of the state. Only looks.
+    pub fn is_held(&self, path: &Path) -> bool {
+        File::open(self.root.join(path)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     }
 
     /// Reads a JSON file of the state; none if it is not there.

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::retention::Miss;
-use super::window::{Downtime, Quiet};
+use super::window::{Downtime, Handle, Quiet};
 use crate::finding::{Finding, Severity, Span};
 use crate::model::id::{ArtifactId, Instant, Name, Random};
 
@@ -266,6 +266,20 @@ impl Work {
     /// Whether it removes an artifact.
     pub fn deletes(&self) -> bool {
         matches!(self, Self::Delete { .. })
+    }
+}
+
+impl Step {
+    /// What must have been approved before it may be done: itself for what deletes, each container for what stops. Empty for the rest.
+    pub fn approvals(&self) -> Vec<String> {
+        match &self.work {
+            Work::Delete { .. } => vec![self.address.clone()],
+            Work::Stop { service, .. } => match &service.handle {
+                Handle::Containers(subjects) => subjects.iter().map(|subject| format!("stop:{}", subject.id)).collect(),
+                Handle::Command { .. } => vec![self.address.clone()],
+            },
+            _ => Vec::new(),
+        }
     }
 }
 

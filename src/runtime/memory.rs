@@ -139,3 +139,26 @@ impl Runtime for Memory {
         Err(RuntimeError::Gone(container.to_owned()))
     }
 }
+
+/// A container that runs, of which nothing is special; its id is its name.
+pub fn container(name: &str) -> Container {
+    Container {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        state: State::Running,
+        started_at: "first".to_owned(),
+        exit_code: None,
+        health: None,
+        compose: None,
+        swarm: None,
+        auto_remove: false,
+        restart_policy: "no".to_owned(),
+        stop_timeout: None,
+        shares: Vec::new(),
+        volumes_from: Vec::new(),
+        mounts: Vec::new(),
+        addresses: Vec::new(),
+        ports: Vec::new(),
+        own: false,
+    }
+}

@@ -163,8 +163,8 @@ pub struct Counts {
 /// A service that was to be quiet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceState {
-    /// Its name in the manifest.
-    pub name: Name,
+    /// Its name in the manifest; `container.NAME` for one that was quiet because it shares something with a service.
+    pub name: String,
     /// What it was during the capture, as one word.
     pub state: String,
 }

@@ -29,6 +29,11 @@ impl Docker {
         Self { _surroundings: surroundings }
     }
 
+    /// The engine at an endpoint.
+    pub fn at(_endpoint: &str, surroundings: Surroundings) -> Self {
+        Self { _surroundings: surroundings }
+    }
+
     fn nowhere<T>(&self) -> Result<T, RuntimeError> {
         Err(RuntimeError::Unreachable { endpoint: "nowhere".to_owned(), message: "not built yet".to_owned() })
     }

@@ -1,0 +1,148 @@
+//! The journal of a window: written durably before the first service is quieted, gone once the last one is awake. **[format]**
+//!
+//! `quiet/<engine>/<run>-<window>.json` in the local state, where `<engine>` is the engine's own id (`host` where only commands of this
+//! host are involved); `.alive` beside it is locked for as long as the window's process is at work. It is complete in itself: with it
+//! and an engine that answers, everything is woken again, in order, without a manifest.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::execute::ports::Ports;
+use crate::execute::state::{Held, LocalState, StateError};
+use crate::facts::{Engine, Owed};
+use crate::model::id::{Instant, Name, Random};
+use crate::plan::{Handle, Quiet};
+
+/// The folder of the journals in the local state.
+const FOLDER: &str = "quiet";
+/// The version of the journal; another major one is refused.
+const FORMAT_VERSION: &str = "1.0";
+/// Stands for the engine where there is none.
+const HOST: &str = "host";
+
+/// The journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Journal {
+    pub(super) format_version: String,
+    pub(super) run: Random,
+    /// Which of the run's windows.
+    pub(super) window: String,
+    pub(super) instance: Name,
+    pub(super) at: Instant,
+    /// The engine of the containers in it.
+    pub(super) engine: Option<EngineRef>,
+    /// What is quieted, in that order.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// An engine, and where it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EngineRef {
+    pub(super) id: String,
+    pub(super) endpoint: String,
+}
+
+/// One thing that is quieted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) service: Quiet,
+    /// For a pair of commands: whether `quiesce` was about to run. What containers do is looked at; what a command did is not.
+    pub(super) begun: bool,
+    /// Whether it was about to be brought back. Only what was paused before needs to know: between its start and its pause it looks
+    /// as if somebody else had started it.
+    #[serde(default)]
+    pub(super) waking: bool,
+}
+
+impl Journal {
+    pub(super) fn new(run: Random, window: &str, instance: &Name, at: Instant, engine: Option<&Engine>, quiet: Vec<Quiet>) -> Self {
+        Self {
+            format_version: FORMAT_VERSION.to_owned(),
+            run,
+            window: window.to_owned(),
+            instance: instance.clone(),
+            at,
+            engine: engine.map(|engine| EngineRef { id: engine.id.clone(), endpoint: engine.endpoint.clone() }),
+            entries: quiet.into_iter().map(|service| Entry { service, begun: false, waking: false }).collect(),
+        }
+    }
+
+    pub(super) fn write(&self, state: &LocalState) -> Result<(), StateError> {
+        state.write_json(&self.path("json"), self)
+    }
+
+    /// Says that nothing is owed any more.
+    pub(super) fn remove(&self, state: &LocalState) -> Result<(), StateError> {
+        state.remove(&self.path("json"))?;
+        state.remove(&self.path("alive"))
+    }
+
+    /// Says that the window is at work, or who says so already.
+    pub(super) fn hold(&self, ports: &Ports) -> Result<Result<Held, String>, StateError> {
+        ports.state.hold_file(&self.path("alive"), &format!("process {} on {}", ports.host.pid, ports.host.name))
+    }
+
+    /// What it is called for people: `run/window`.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.run, self.window)
+    }
+
+    fn path(&self, ending: &str) -> PathBuf {
+        let engine = self.engine.as_ref().map_or(HOST, |engine| &engine.id);
+        PathBuf::from(format!("{FOLDER}/{}/{}-{}.{ending}", file_name(engine), self.run, file_name(&self.window)))
+    }
+
+    /// What is owed, for facts.
+    fn owed(&self) -> Owed {
+        let subjects = self.entries.iter().flat_map(|entry| match &entry.service.handle {
+            Handle::Containers(subjects) => subjects.as_slice(),
+            Handle::Command { .. } => &[],
+        });
+        Owed {
+            run: self.run,
+            at: self.at,
+            services: self.entries.iter().map(|entry| entry.service.address.clone()).collect(),
+            containers: subjects.map(|subject| subject.id.clone()).collect(),
+        }
+    }
+}
+
+/// Every journal, by engine and run.
+pub(super) fn all(state: &LocalState) -> Result<Vec<Journal>, StateError> {
+    let mut journals = Vec::new();
+    for engine in state.folders(FOLDER)? {
+        let folder = format!("{FOLDER}/{engine}");
+        for name in state.names(&folder)? {
+            let path = PathBuf::from(format!("{folder}/{name}.json"));
+            let journal: Option<Journal> = state.read_json(&path)?;
+            if let Some(newer) = journal.as_ref().filter(|j| !j.format_version.starts_with("1.")) {
+                let message = format!("it has format {}, this program reads 1; use the program that wrote it", newer.format_version);
+                return Err(StateError { operation: "understand", path: state.root().join(path), source: std::io::Error::other(message) });
+            }
+            journals.extend(journal);
+        }
+    }
+    Ok(journals)
+}
+
+/// Reads one again.
+pub(super) fn again(journal: &Journal, state: &LocalState) -> Result<Option<Journal>, StateError> {
+    state.read_json(&journal.path("json"))
+}
+
+/// What runs that have died owe. What a window that is alive has quieted is its own to wake. Writes nothing.
+pub fn owed(state: &LocalState) -> Result<Vec<Owed>, StateError> {
+    let dead = |journal: &Journal| !state.is_held(&journal.path("alive"));
+    Ok(all(state)?.iter().filter(|journal| dead(journal)).map(Journal::owed).collect())
+}
+
+/// Takes a container for this process, or says who has it.
+pub(super) fn hold_container(ports: &Ports, engine: &str, id: &str, holder: &str) -> Result<Result<Held, String>, StateError> {
+    ports.state.hold_file(&PathBuf::from(format!("locks/containers/{}/{}", file_name(engine), file_name(id))), holder)
+}
+
+/// An engine's words as one component of a path.
+fn file_name(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' }).collect()
+}

@@ -1,0 +1,94 @@
+//! After a kill: wakes what a run has quieted that is not alive any more. Needs no manifest; an engine is reached where the journal says
+//! it was.
+
+use serde::Serialize;
+
+use super::journal::{self, Journal};
+use super::open::wake_all;
+use crate::execute::error::chain;
+use crate::execute::event::StepResult;
+use crate::execute::ports::Ports;
+use crate::execute::state::StateError;
+use crate::model::id::{Instant, Random};
+use crate::runtime::Runtime;
+
+/// What became of an interrupted window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Awoken {
+    /// The run, and which of its windows.
+    pub run: Random,
+    /// Which of its windows.
+    pub window: String,
+    /// When it began.
+    pub at: Instant,
+    /// Addresses of what is awake, or is somebody else's by now.
+    pub awake: Vec<String>,
+    /// What to know: sentences that name the object.
+    pub notes: Vec<String>,
+    /// What is not as it was, and why; the journal stays where that can still be mended.
+    pub stuck: Vec<String>,
+}
+
+/// Wakes everything that dead runs have quieted.
+pub fn recover(ports: &Ports) -> Result<Vec<Awoken>, StateError> {
+    let mut awoken = Vec::new();
+    for seen in journal::all(&ports.state)? {
+        let Ok(_held) = seen.hold(ports)? else { continue };
+        // Read again: its process may have ended in good order just now.
+        let Some(journal) = journal::again(&seen, &ports.state)? else {
+            seen.remove(&ports.state)?;
+            continue;
+        };
+        awoken.push(one(ports, journal));
+    }
+    Ok(awoken)
+}
+
+fn one(ports: &Ports, journal: Journal) -> Awoken {
+    let mut awoken = Awoken {
+        run: journal.run,
+        window: journal.window.clone(),
+        at: journal.at,
+        awake: Vec::new(),
+        notes: Vec::new(),
+        stuck: Vec::new(),
+    };
+    let found = match &journal.engine {
+        None => Ok(std::sync::Arc::clone(&ports.runtime)),
+        Some(engine) => reach(ports, &engine.id, &engine.endpoint),
+    };
+    let runtime = match found {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            awoken.stuck.push(format!("{} is not awake: {why}", names(&journal)));
+            return awoken;
+        }
+    };
+    let (outcomes, notes) = wake_all(ports, runtime.as_ref(), journal);
+    awoken.notes.extend(notes.into_iter().map(|(_, note)| note));
+    for outcome in outcomes {
+        match outcome.result {
+            StepResult::Failed { message } | StepResult::Skipped { message } => awoken.stuck.push(message),
+            StepResult::Done(_) => awoken.awake.push(outcome.address.trim_start_matches("start:").to_owned()),
+        }
+    }
+    awoken
+}
+
+/// The engine of this id: the one of today's surroundings, else the one where it was.
+fn reach(ports: &Ports, id: &str, endpoint: &str) -> Result<std::sync::Arc<dyn Runtime>, String> {
+    let today = ports.runtime.engine();
+    if today.as_ref().is_ok_and(|engine| engine.id == id) {
+        return Ok(std::sync::Arc::clone(&ports.runtime));
+    }
+    let there = (ports.engine_at)(endpoint);
+    match there.engine() {
+        Ok(engine) if engine.id == id => Ok(there),
+        Ok(engine) => Err(format!("the engine at {endpoint} is another one now ({} instead of {id}); with DOCKER_HOST say where it is", engine.id)),
+        Err(error) => Err(format!("{}; run `lucid-policy recover` once it answers", chain(&error))),
+    }
+}
+
+fn names(journal: &Journal) -> String {
+    journal.entries.iter().map(|entry| entry.service.address.as_str()).collect::<Vec<_>>().join(", ")
+}
