@@ -12,7 +12,7 @@ use super::Global;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::screen::{Format, Screen};
-use crate::execute::{EngineAt, Host, LocalState, Ports, Report, TEMPORARY, window};
+use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORARY, window};
 use crate::facts::{Facts, RuntimeFacts, StoreFacts, Trouble};
 use crate::finding::{Finding, has_errors, sort};
 use crate::model::id::{Instant, Name, Random};
@@ -191,8 +191,7 @@ impl Session {
             runtime: Arc::clone(&self.runtime),
             engine_at: engine_at(),
             clock: Arc::new(now),
-            // The first draw has succeeded when the session was opened; the system's generator does not fail later.
-            entropy: Arc::new(|| random().unwrap_or_else(|_| std::process::abort())),
+            entropy: entropy(),
             state: Arc::clone(&self.state),
             host: self.host.clone(),
             report,
@@ -200,6 +199,30 @@ impl Session {
             cancel,
         }
     }
+}
+
+/// What recovery acts on, which needs no manifest and so has no stores.
+pub(super) fn bare_ports(global: &Global) -> Result<Ports, Failure> {
+    let state = Arc::new(LocalState::new(state_folder(global)?));
+    let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(surroundings()));
+    Ok(Ports {
+        stores: BTreeMap::new(),
+        sources: Arc::new(HostSources { threads: 1, variable: surroundings().variable, runtime: Arc::clone(&runtime) }),
+        runtime,
+        engine_at: engine_at(),
+        clock: Arc::new(now),
+        entropy: entropy(),
+        host: host(&state, Access::Judge)?,
+        state,
+        report: Arc::new(|_| ()),
+        temp_tag: Random::new(random()?).to_string(),
+        cancel: Arc::default(),
+    })
+}
+
+/// The first draw has succeeded when the session was opened; the system's generator does not fail later.
+fn entropy() -> Entropy {
+    Arc::new(|| random().unwrap_or_else(|_| std::process::abort()))
 }
 
 /// The time.

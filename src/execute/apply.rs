@@ -11,9 +11,9 @@ use super::outcome::{Ending, Outcome};
 use super::ports::Ports;
 use super::run::Run;
 use super::schedule::{self, Perform};
-use super::windows::{self, Planned};
 use super::state::{Held, StateError, TEMPORARY};
 use super::window::NotOpened;
+use super::windows::{self, Planned};
 use crate::facts::{Facts, StoreFacts};
 use crate::finding::Finding;
 use crate::model::PolicySet;
@@ -45,7 +45,8 @@ pub async fn apply(order: Order, ports: Ports, observe: Observe) -> Result<Outco
     let start = ports.now();
     let run = ports.random();
     ports.say(Event::RunStarted { run: run.to_string(), at: start, steps: order.plan.steps.len() });
-    let mut job = Apply { order, ports, observe, run, outcomes: Vec::new(), locked: Vec::new(), findings: Vec::new(), troubled: BTreeSet::new() };
+    let mut job =
+        Apply { order, ports, observe, run, outcomes: Vec::new(), locked: Vec::new(), findings: Vec::new(), troubled: BTreeSet::new() };
     let temporary = format!("{TEMPORARY}{}", job.ports.temp_tag);
     let works = !job.order.plan.is_empty();
     if works {

@@ -20,6 +20,10 @@ pub fn event_text(event: &Event) -> Option<String> {
 pub fn step_text(outcome: &StepOutcome) -> String {
     let took = span_of(chrono::TimeDelta::milliseconds(i64::try_from(outcome.millis).unwrap_or(i64::MAX)));
     match &outcome.result {
+        StepResult::Done(done) if matches!(outcome.kind.as_str(), "stop" | "start") => {
+            let note = done.note.as_ref().map_or_else(String::new, |note| format!("; {note}"));
+            format!("done: {} ({took}{note})", outcome.address)
+        }
         StepResult::Done(done) => format!("done: {}{}", outcome.address, details(done, &took)),
         StepResult::Failed { message } => format!("FAILED: {}: {message}", outcome.address),
         StepResult::Skipped { message } => format!("skipped: {}: {message}", outcome.address),
@@ -38,6 +42,7 @@ fn details(done: &Done, took: &str) -> String {
     if done.warnings > 0 {
         parts.push(count(usize::try_from(done.warnings).unwrap_or(usize::MAX), "warning"));
     }
+    parts.extend(done.note.clone());
     parts.push(took.to_owned());
     format!(" ({})", parts.join(", "))
 }

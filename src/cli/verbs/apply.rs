@@ -33,10 +33,10 @@ pub struct Args {
     /// Capture what is selected now, whatever its schedule says
     #[arg(long)]
     now: bool,
-    /// Do not ask, even where something is deleted
+    /// Do not ask, even where something is deleted or stopped
     #[arg(short, long)]
     yes: bool,
-    /// Delete nothing that this saved plan does not name; refused if the manifest has changed since
+    /// Delete nothing and stop nothing that this saved plan does not name; refused if the manifest has changed since
     #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "now"])]
     plan: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Write)?;
-        super::recover::first(&session, screen)?;
+        let settled = super::recover::first(&session, screen)?;
         let saved = self.plan.as_deref().map(|path| saved(&session, path)).transpose()?;
         let only = match &saved {
             Some(saved) => saved.only.iter().cloned().collect(),
@@ -79,15 +79,17 @@ impl Args {
         }
         // A stream of events is one also where there is nothing to do.
         if plan.is_empty() && format == Format::Text {
-            return Ok(if plan.refused() { Exit::Refused } else { Exit::Good });
+            let good = if settled { Exit::Good } else { Exit::StepFailed };
+            return Ok(if plan.refused() { Exit::Refused } else { good });
         }
-        let deletes: BTreeSet<String> = plan.steps.iter().filter(|s| s.work.deletes()).map(|s| s.address.clone()).collect();
-        let asked = screen.interactive && !self.yes && saved.is_none() && !deletes.is_empty();
-        if asked && !confirmed(screen, "\nThis deletes what is listed above.") {
+        let shown: BTreeSet<String> = plan.steps.iter().flat_map(Step::approvals).collect();
+        let asked = screen.interactive && !self.yes && saved.is_none() && !shown.is_empty();
+        if asked && !confirmed(screen, question(&plan)) {
             return Err(Failure::new(Exit::Refused, "the plan was not confirmed", "nothing was done"));
         }
-        let approved = (asked || saved.is_some()).then_some(deletes);
-        perform(session, screen, format, plan, request, approved)
+        let approved = (asked || saved.is_some()).then_some(shown);
+        let exit = perform(session, screen, format, plan, request, approved)?;
+        Ok(if exit == Exit::Good && !settled { Exit::StepFailed } else { exit })
     }
 }
 
@@ -182,15 +184,25 @@ fn saved(session: &Session, path: &Path) -> Result<Saved, Failure> {
     Ok(saved)
 }
 
-/// Refuses a plan that would now delete more than the saved one named.
+/// What is asked before a plan is done that takes something away.
+fn question(plan: &Plan) -> &'static str {
+    let stops = plan.steps.iter().any(|s| s.work.kind() == "stop");
+    match (stops, plan.steps.iter().any(|s| s.work.deletes())) {
+        (true, true) => "\nThis stops and deletes what is listed above.",
+        (true, false) => "\nThis stops what is listed above, and starts it again.",
+        (false, _) => "\nThis deletes what is listed above.",
+    }
+}
+
+/// Refuses a plan that would now delete or stop more than the saved one named.
 fn fresh(plan: &Plan, saved: &Saved) -> Result<(), Failure> {
-    let named: BTreeSet<&str> = saved.steps.iter().filter(|s| s.work.deletes()).map(|s| s.address.as_str()).collect();
-    let more: Vec<&str> =
-        plan.steps.iter().filter(|s| s.work.deletes()).map(|s| s.address.as_str()).filter(|a| !named.contains(a)).collect();
+    let named: BTreeSet<String> = saved.steps.iter().flat_map(Step::approvals).collect();
+    let unnamed = |step: &&Step| step.approvals().iter().any(|what| !named.contains(what));
+    let more: Vec<&str> = plan.steps.iter().filter(unnamed).map(|s| s.address.as_str()).collect();
     if more.is_empty() {
         return Ok(());
     }
     let message =
-        format!("the saved plan is stale: by now these would be deleted too, and it does not name them:\n    {}", more.join("\n    "));
+        format!("the saved plan is stale: by now these would be done too, and it does not name them:\n    {}", more.join("\n    "));
     Err(Failure::new(Exit::Stale, message, "make a new plan, and have it reviewed"))
 }

@@ -8,45 +8,72 @@ use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::screen::{Format, Screen};
-use crate::cli::session::{Access, Session};
-use crate::execute::restore::{Recovered, What, pending, recover};
-use crate::report::{pending_text, recovered_text};
+use crate::cli::session::{Session, bare_ports};
+use crate::execute::restore::{self, Recovered, RestoreError, What, pending};
+use crate::execute::window::{self, Awoken};
+use crate::execute::{Ports, StateError};
+use crate::report::{awoken_text, pending_text, recovered_text};
 
 /// Finish or undo what a killed run left behind.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "What a killed capture left in a store is swept by the next apply; restores are finished or undone here.\n\nExample:\n    lucid-policy recover"
+    after_help = "Restores are finished or undone, and services that were quiet are woken again. What a killed capture left in a store is swept by\nthe next apply. Needs no manifest: run it at boot.\n\nExample:\n    lucid-policy recover"
 )]
 pub struct Args {}
 
-/// Settles what killed restores left, before anything else is done; says so where there was something.
-pub(super) fn first(session: &Session, screen: &Screen) -> Result<(), Failure> {
-    let ports = session.ports(Arc::new(|_| ()), Arc::default());
-    let text = recovered_text(&recover(&ports)?);
+/// What killed runs left, settled.
+struct Settled {
+    restores: Vec<Recovered>,
+    windows: Vec<Awoken>,
+}
+
+impl Settled {
+    /// First the files, then the services that read them.
+    fn now(ports: &Ports) -> Result<Self, Failure> {
+        let restores = restore::recover(ports).map_err(|error: RestoreError| Failure::from(error))?;
+        let windows = window::recover(ports).map_err(|error: StateError| Failure::from(error))?;
+        Ok(Self { restores, windows })
+    }
+
+    fn text(&self) -> String {
+        recovered_text(&self.restores) + &awoken_text(&self.windows)
+    }
+
+    /// Whether something could not be settled.
+    fn stuck(&self) -> bool {
+        self.restores.iter().any(|r| matches!(r.what, What::Stuck(_))) || self.windows.iter().any(|w| !w.stuck.is_empty())
+    }
+}
+
+/// Settles what killed runs left, before anything else is done, and says so where there was something. Whether it all could be.
+pub(super) fn first(session: &Session, screen: &Screen) -> Result<bool, Failure> {
+    let settled = Settled::now(&session.ports(Arc::new(|_| ()), Arc::default()))?;
+    let text = settled.text();
     if !text.is_empty() {
         screen.say(text.trim_end());
     }
-    Ok(())
+    Ok(!settled.stuck())
 }
 
 impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
-        let session = Session::open(global, screen, Access::Read)?;
-        let ports = session.ports(Arc::new(|_| ()), Arc::default());
-        let recovered = recover(&ports)?;
+        let ports = bare_ports(global)?;
+        let settled = Settled::now(&ports)?;
         let waiting = pending(&ports)?;
         match format {
-            Format::Json => screen.json(&json!({ "format_version": "1.0", "recovered": recovered, "pending": waiting })),
+            Format::Json => screen.json(&json!({
+                "format_version": "1.0", "recovered": settled.restores, "awoken": settled.windows, "pending": waiting
+            })),
             Format::Text => {
-                if recovered.is_empty() && waiting.is_empty() {
+                let text = settled.text();
+                if text.is_empty() && waiting.is_empty() {
                     screen.out("There is nothing to recover.\n");
                 }
-                screen.out(&recovered_text(&recovered));
+                screen.out(&text);
                 screen.out(&pending_text(&waiting));
             }
         }
-        let stuck = |r: &Recovered| matches!(r.what, What::Stuck(_));
-        Ok(if recovered.iter().any(stuck) { Exit::StepFailed } else { Exit::Good })
+        Ok(if settled.stuck() { Exit::StepFailed } else { Exit::Good })
     }
 }

@@ -516,6 +516,7 @@ impl World {
         let entropy = Arc::clone(&self.entropy);
         let ports = Ports {
             runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
+            engine_at: Arc::new(|_| Arc::new(crate::runtime::Memory::new(Vec::new()))),
             stores: STORES
                 .iter()
                 .zip(&watched)

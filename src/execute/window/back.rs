@@ -27,7 +27,9 @@ pub(super) fn back(subject: &Subject, mode: Mode, waking: bool, seen: Option<&Co
     let name = &subject.name;
     let Some(seen) = seen else {
         return Back::Left(match instead {
-            Some(other) => format!("container `{name}` was made anew meanwhile ({}, {}); it is left as it is", other.name, other.state.as_str()),
+            Some(other) => {
+                format!("container `{name}` was made anew meanwhile ({}, {}); it is left as it is", other.name, other.state.as_str())
+            }
             None => format!("container `{name}` was removed meanwhile; there is nothing to wake"),
         });
     };
@@ -35,7 +37,8 @@ pub(super) fn back(subject: &Subject, mode: Mode, waking: bool, seen: Option<&Co
         return Back::Left(format!("container `{name}` was renamed to `{}` meanwhile; it is left {}", seen.name, seen.state.as_str()));
     }
     let same_start = seen.started_at == subject.started_at;
-    let by_somebody = |what: &str| Back::Left(format!("container `{name}` was {what} by somebody else meanwhile; it is left {}", seen.state.as_str()));
+    let by_somebody =
+        |what: &str| Back::Left(format!("container `{name}` was {what} by somebody else meanwhile; it is left {}", seen.state.as_str()));
     match (subject.was, seen.state) {
         (State::Paused, State::Paused) => Back::There,
         (State::Paused, State::Running) if !same_start && waking => Back::Freeze,

@@ -83,11 +83,6 @@ impl Journal {
         ports.state.hold_file(&self.path("alive"), &format!("process {} on {}", ports.host.pid, ports.host.name))
     }
 
-    /// What it is called for people: `run/window`.
-    pub(super) fn name(&self) -> String {
-        format!("{}/{}", self.run, self.window)
-    }
-
     fn path(&self, ending: &str) -> PathBuf {
         let engine = self.engine.as_ref().map_or(HOST, |engine| &engine.id);
         PathBuf::from(format!("{FOLDER}/{}/{}-{}.{ending}", file_name(engine), self.run, file_name(&self.window)))

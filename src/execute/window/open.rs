@@ -324,7 +324,12 @@ pub(super) fn wake_all(
 }
 
 /// Does something between the events that show it.
-fn timed<T>(ports: &Ports, address: &str, kind: &str, work: impl FnOnce() -> Result<(T, Option<String>), String>) -> (Result<T, String>, StepOutcome) {
+fn timed<T>(
+    ports: &Ports,
+    address: &str,
+    kind: &str,
+    work: impl FnOnce() -> Result<(T, Option<String>), String>,
+) -> (Result<T, String>, StepOutcome) {
     ports.say(Event::StepStarted { address: address.to_owned() });
     let began = ports.now();
     let (value, result) = match work() {

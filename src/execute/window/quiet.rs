@@ -69,10 +69,12 @@ fn container(runtime: &dyn Runtime, service: &Quiet, subject: &Subject) -> Resul
         Mode::Stop => runtime.stop(&subject.id, grace),
         Mode::Pause => runtime.pause(&subject.id),
     };
-    let patience = if matches!(answer, Err(RuntimeError::TimedOut { .. })) { grace.unwrap_or(ENGINE_GRACE) + AFTER_GRACE } else { AFTER_GRACE };
+    let patience =
+        if matches!(answer, Err(RuntimeError::TimedOut { .. })) { grace.unwrap_or(ENGINE_GRACE) + AFTER_GRACE } else { AFTER_GRACE };
     let mut left = patience;
     let seen = loop {
-        let seen = runtime.container(&subject.id)?.ok_or_else(|| StepError::Changed(format!("container `{name}` was removed meanwhile")))?;
+        let seen =
+            runtime.container(&subject.id)?.ok_or_else(|| StepError::Changed(format!("container `{name}` was removed meanwhile")))?;
         // A stop that failed for good, and a container that its engine brings up again, show as one that works all along.
         if !seen.state.works() || answer.is_err() && !matches!(answer, Err(RuntimeError::TimedOut { .. })) || left.is_zero() {
             break seen;
@@ -90,7 +92,9 @@ fn judge(mode: Mode, name: &str, seen: &Container, error: Option<&RuntimeError>)
             Ok(Stillness::Killed(format!("container `{name}` did not end in its grace period and was killed (exit code 137)")))
         }
         (Mode::Stop, State::Exited | State::Created | State::Dead) => Ok(Stillness::Ended),
-        (Mode::Pause, State::Exited | State::Dead) => Err(StepError::Changed(format!("container `{name}` has ended by itself before it could be paused"))),
+        (Mode::Pause, State::Exited | State::Dead) => {
+            Err(StepError::Changed(format!("container `{name}` has ended by itself before it could be paused")))
+        }
         (_, state) => {
             let why = error.map_or_else(String::new, |error| format!(": {}", chain(error)));
             Err(StepError::Changed(format!("container `{name}` is {} and cannot be quieted{why}", state.as_str())))

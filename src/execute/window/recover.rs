@@ -84,7 +84,9 @@ fn reach(ports: &Ports, id: &str, endpoint: &str) -> Result<std::sync::Arc<dyn R
     let there = (ports.engine_at)(endpoint);
     match there.engine() {
         Ok(engine) if engine.id == id => Ok(there),
-        Ok(engine) => Err(format!("the engine at {endpoint} is another one now ({} instead of {id}); with DOCKER_HOST say where it is", engine.id)),
+        Ok(engine) => {
+            Err(format!("the engine at {endpoint} is another one now ({} instead of {id}); with DOCKER_HOST say where it is", engine.id))
+        }
         Err(error) => Err(format!("{}; run `lucid-policy recover` once it answers", chain(&error))),
     }
 }

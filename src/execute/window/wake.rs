@@ -92,7 +92,8 @@ impl Waking<'_> {
                 Err(said) => said,
             };
             if left.is_zero() {
-                let failure = format!("`{}` was resumed and is not ready after {} s: {said}", self.service.address, self.service.ready_timeout);
+                let failure =
+                    format!("`{}` was resumed and is not ready after {} s: {said}", self.service.address, self.service.ready_timeout);
                 return Woken { settled: true, notes: Vec::new(), failure: Some(failure) };
             }
             pass(&mut left);
@@ -126,7 +127,8 @@ impl Waking<'_> {
                 Readiness::Yes => return Woken::well(notes),
                 Readiness::Never(said) => return failed(true, notes, said),
                 Readiness::NotYet(said) if left.is_zero() => {
-                    let message = format!("container `{}` runs and is not ready after {} s: {said}", subject.name, self.service.ready_timeout);
+                    let message =
+                        format!("container `{}` runs and is not ready after {} s: {said}", subject.name, self.service.ready_timeout);
                     return failed(true, notes, message);
                 }
                 Readiness::NotYet(_) => pass(&mut left),
@@ -168,14 +170,24 @@ impl Waking<'_> {
             return Readiness::Never(format!("container `{name}` was started and is {} again{code}", seen.state.as_str()));
         }
         match (&self.service.ready, seen.health) {
-            (Ready::Default | Ready::Started, None) | (Ready::Started, Some(_)) | (Ready::Default | Ready::Healthy, Some(Health::Healthy)) => {
-                if seen.state == State::Running { Readiness::Yes } else { Readiness::NotYet("it is being restarted".to_owned()) }
+            (Ready::Default | Ready::Started, None)
+            | (Ready::Started, Some(_))
+            | (Ready::Default | Ready::Healthy, Some(Health::Healthy)) => {
+                if seen.state == State::Running {
+                    Readiness::Yes
+                } else {
+                    Readiness::NotYet("it is being restarted".to_owned())
+                }
             }
             (Ready::Default | Ready::Healthy, Some(Health::Starting)) => Readiness::NotYet("its health check has not decided".to_owned()),
             (Ready::Default | Ready::Healthy, Some(Health::Unhealthy)) => Readiness::NotYet("its health check says unhealthy".to_owned()),
             (Ready::Healthy, None) => Readiness::Never(format!("container `{name}` has no health check, and `ready` waits for one")),
             (Ready::Port(port), _) => {
-                if reached(&seen, *port) { Readiness::Yes } else { Readiness::NotYet(format!("nothing listens on port {port}")) }
+                if reached(&seen, *port) {
+                    Readiness::Yes
+                } else {
+                    Readiness::NotYet(format!("nothing listens on port {port}"))
+                }
             }
             (Ready::Command(argv), _) => match self.asked(argv, Some(&subject.id), None) {
                 Ok(()) => Readiness::Yes,

@@ -82,6 +82,10 @@ impl World {
         let request = Request { now: true, ..Request::default() };
         let plan = decide(&set, &look(), at, &request);
         let ports = Ports {
+            engine_at: {
+                let runtime = Arc::clone(&runtime);
+                Arc::new(move |_| Arc::clone(&runtime))
+            },
             runtime,
             stores: stores.iter().map(|(name, s)| (name.clone(), Arc::clone(s) as Arc<dyn WriteStore>)).collect(),
             sources,

@@ -37,6 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "execute::StepOutcome",
             "execute::StepResult",
             "execute::restore",
+            "execute::window",
             "store::record",
         ],
     ),

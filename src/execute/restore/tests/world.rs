@@ -62,6 +62,7 @@ impl World {
         });
         let ports = Ports {
             runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
+            engine_at: Arc::new(|_| Arc::new(crate::runtime::Memory::new(Vec::new()))),
             stores: BTreeMap::from(stores),
             sources: Arc::new(HostSources {
                 threads: 1,
