@@ -21,6 +21,7 @@ mod problem;
 mod retention;
 mod space;
 mod step;
+mod stub;
 mod sweeps;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use evolve::evolve;
 pub use explain::{Explained, explain};
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
 pub use step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
+pub use stub::{mounters, quiet};
 pub use window::{Downtime, Handle, Quiet, Subject};
 
 /// What the operator asked of the plan.

@@ -13,7 +13,7 @@ pub fn restore_text(plan: &RestorePlan) -> String {
             RestoreReason::Newest {} => out.push_str("        the newest that is whole\n"),
             RestoreReason::Named { id } => out.push_str(&format!("        named as {id}\n")),
             RestoreReason::At { at } => out.push_str(&format!("        the newest at or before {}\n", instant(*at))),
-            RestoreReason::Replaces { .. } | RestoreReason::Absent { .. } => {}
+            RestoreReason::Replaces { .. } | RestoreReason::Absent { .. } | RestoreReason::Quiet {} | RestoreReason::Wake {} => {}
         }
     }
     if let Some(need) = choice.need {
@@ -21,6 +21,9 @@ pub fn restore_text(plan: &RestorePlan) -> String {
     }
     if let Some(path) = &plan.path {
         out.push_str(&format!("        only {}\n", path.0.display()));
+    }
+    for service in &plan.services {
+        out.push_str(&format!("  ~ stop     {}\n        once all is staged and checked\n", service.address));
     }
     match &plan.target {
         Planned::Folder { path, .. } => out.push_str(&format!("  + write    {}\n", path.display())),
@@ -40,6 +43,9 @@ pub fn restore_text(plan: &RestorePlan) -> String {
                 argv.join(" ")
             ));
         }
+    }
+    for service in plan.services.iter().rev() {
+        out.push_str(&format!("  ~ start    {}\n        if it does not come back well, the old state is put back\n", service.address));
     }
     for note in &plan.notes {
         out.push_str(&format!("  note: {note}\n"));

@@ -11,7 +11,7 @@ use crate::cli::run::{Live, runtime};
 use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
-use crate::execute::restore::{Ask, RestoreError, To, Which, commit, perform, plan, rollback};
+use crate::execute::restore::{Ask, RestoreError, To, Which, commit, perform, plan, rollback_around};
 use crate::report::{restore_text, restored_text};
 
 /// Put an artifact back, aside or in place.
@@ -115,7 +115,7 @@ impl Args {
             commit(&ports, run)?;
             screen.note(&format!("committed: what restore {run} put in place stays, the old state is removed"));
         } else {
-            rollback(&ports, run)?;
+            rollback_around(&session.set, &session.facts()?, &ports, run)?;
             screen.note(&format!("rolled back: the old state stands again, what restore {run} put in place is removed"));
         }
         Ok(Exit::Good)

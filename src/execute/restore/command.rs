@@ -51,7 +51,8 @@ pub(super) fn perform(hands: &Hands<'_>) -> Result<Staged, RestoreError> {
         let opened = Opened::open(hands.ports, &plan.choice, copy)?;
         hands.stop_if_cancelled()?;
         hands.fault.step()?;
-        feed(hands, &opened)?;
+        let (ports, services) = (hands.ports, &plan.services);
+        super::services::during(ports, plan.run, "restore", &plan.instance, services, || feed(hands, &opened))?;
         Ok(checked)
     };
     hands.shown(hands.stage_address(), "restore", work, |staged| done(plan, staged))

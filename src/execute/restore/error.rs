@@ -127,6 +127,18 @@ pub enum RestoreError {
         /// Those that do.
         pending: Vec<Random>,
     },
+    /// The services did not come back as they were. What has become of the exchange stands beside it.
+    #[error("{}", services.join("; "))]
+    Unwell {
+        /// A sentence for each.
+        services: Vec<String>,
+    },
+    /// What was restored made services ill, and the old state stands again.
+    #[error("the old state was put back, because the services did not come back well on the restored one: {}", services.join("; "))]
+    RolledBack {
+        /// A sentence for each.
+        services: Vec<String>,
+    },
     /// Something is not as it was found or left before.
     #[error("{0}")]
     Changed(String),

@@ -10,6 +10,7 @@
 //! | `plan`, `target` | what is replaced, and what must not be |
 //! | `opened` | a stored copy, read and checked |
 //! | `folder`, `place`, `command` | the three ways to put it back |
+//! | `services` | what is quiet around the exchange |
 //! | `swap` | renames that know which side they are on |
 //! | `journal`, `settle` | what survives a kill; commit, roll-back, recovery |
 //! | `disk` | system calls |
@@ -25,6 +26,7 @@ mod opened;
 mod perform;
 mod place;
 mod plan;
+mod services;
 mod settle;
 mod swap;
 mod target;
@@ -39,4 +41,4 @@ pub use perform::{Restored, perform};
 pub use plan::{
     Ask, FORMAT_VERSION, How, MemberPath, Planned, PlannedRoot, RestorePlan, RestoreReason, RestoreStep, Space, To, plan, plan_choice,
 };
-pub use settle::{Pending, Recovered, What, commit, pending, recover, rollback};
+pub use settle::{Pending, Recovered, What, commit, pending, recover, rollback, rollback_around};

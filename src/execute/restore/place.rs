@@ -14,6 +14,7 @@ use super::journal::{self, Journal, Phase, RawPath, Spot, hold};
 use super::opened::{Opened, Part, Watch};
 use super::perform::{Hands, Staged, done};
 use super::plan::{How, Planned, PlannedRoot, RestorePlan, check_space};
+use super::services::during;
 use super::settle::forget;
 use super::swap;
 use crate::archive::Outcome;
@@ -40,7 +41,6 @@ pub(super) fn perform(hands: &Hands<'_>, roots: &[PlannedRoot]) -> Result<Staged
     let ready = staged.and_then(|staged| {
         hands.stop_if_cancelled()?;
         roots.iter().try_for_each(still_as_planned)?;
-        swap::plan_moves(&mut journal)?;
         Ok(staged)
     });
     let staged = match ready {
@@ -51,11 +51,37 @@ pub(super) fn perform(hands: &Hands<'_>, roots: &[PlannedRoot]) -> Result<Staged
             return Err(error);
         }
     };
-    hands.fault.step()?;
-    journal.enter(Phase::Swapping, ports)?;
-    hands.fault.step()?;
-    put_in_place(hands, &mut journal)?;
-    Ok(staged)
+    let quietly = during(ports, plan.run, "restore", &plan.instance, &plan.services, || {
+        hands.stop_if_cancelled()?;
+        hands.fault.step()?;
+        // What a service wrote at its end belongs to the old state.
+        swap::plan_moves(&mut journal)?;
+        journal.enter(Phase::Swapping, ports)?;
+        hands.fault.step()?;
+        put_in_place(hands, &mut journal)
+    });
+    match quietly {
+        Ok(()) => Ok(staged),
+        Err(error) if error.is_kill() => Err(error),
+        Err(RestoreError::Unwell { services }) => {
+            hands.warn(format!("{}; the old state is put back", services.join("; ")));
+            put_back(hands, journal)?;
+            Err(RestoreError::RolledBack { services })
+        }
+        Err(error) => {
+            // Nothing stands in its place yet, or what stood there stands again.
+            if journal.phase == Phase::Staging {
+                clean(hands, &journal);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Back to the old state, around the services once more.
+fn put_back(hands: &Hands<'_>, mut journal: Journal) -> Result<(), RestoreError> {
+    let (ports, plan) = (hands.ports, hands.plan);
+    during(ports, plan.run, "rollback", &plan.instance, &plan.services, || super::settle::undo(&mut journal, ports, hands.fault))
 }
 
 /// Refuses a second restore of a place whose first one waits for a decision.

@@ -16,6 +16,7 @@ use crate::execute::ports::Ports;
 use crate::facts::Facts;
 use crate::model::id::{Instant, Name, Random};
 use crate::model::{PolicySet, SourceKind};
+use crate::plan::Quiet;
 
 /// The version of the plan's JSON.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -67,6 +68,9 @@ pub struct RestorePlan {
     pub space: Vec<Space>,
     /// What is done, in order.
     pub steps: Vec<RestoreStep>,
+    /// What is quiet while it is put in place, dependents first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Quiet>,
     /// What to know: sentences that name the object.
     pub notes: Vec<String>,
 }
@@ -177,6 +181,10 @@ pub enum RestoreReason {
         /// The path.
         path: String,
     },
+    /// It is quiet while things change places.
+    Quiet {},
+    /// What was quieted is woken.
+    Wake {},
     /// Nothing stands at the path.
     Absent {
         /// The path.
@@ -187,7 +195,12 @@ pub enum RestoreReason {
 /// Chooses an artifact and plans its restore. Reads records and indexes, changes nothing.
 pub fn plan(set: &PolicySet, facts: &Facts, ports: &Ports, policy: &str, ask: &Ask) -> Result<RestorePlan, RestoreError> {
     let choice = choose(set, facts, policy, &ask.which)?;
-    plan_choice(set, ports, choice, ask)
+    let mut plan = plan_choice(set, ports, choice, ask)?;
+    if !matches!(plan.target, Planned::Folder { .. }) {
+        plan.services = super::services::around(set, facts, &plan.choice.policy, &super::services::places(&plan))?;
+        quiet_steps(&mut plan);
+    }
+    Ok(plan)
 }
 
 /// Plans the restore of an artifact that was chosen.
@@ -217,6 +230,7 @@ pub fn plan_choice(set: &PolicySet, ports: &Ports, choice: Choice, ask: &Ask) ->
         bytes,
         entries,
         space: Vec::new(),
+        services: Vec::new(),
         notes,
     };
     plan.space = space(&plan)?;
@@ -310,6 +324,26 @@ fn steps(choice: &Choice, target: &Planned, which: &Which) -> Vec<RestoreStep> {
         steps.push(RestoreStep { address, kind: "swap".to_owned(), reason, after: vec![stage.clone()] });
     }
     steps
+}
+
+/// Puts the stops before the exchanges, and the starts after them.
+fn quiet_steps(plan: &mut RestorePlan) {
+    let step = |kind: &str, service: &Quiet, reason: RestoreReason, after: Vec<String>| RestoreStep {
+        address: format!("{kind}:{}", service.address),
+        kind: kind.to_owned(),
+        reason,
+        after,
+    };
+    let staged: Vec<String> = plan.steps.iter().take(1).map(|step| step.address.clone()).collect();
+    let stops: Vec<RestoreStep> =
+        plan.services.iter().map(|service| step("stop", service, RestoreReason::Quiet {}, staged.clone())).collect();
+    let stopped: Vec<String> = stops.iter().map(|step| step.address.clone()).collect();
+    plan.steps.iter_mut().skip(1).for_each(|swap| swap.after.clone_from(&stopped));
+    let swapped: Vec<String> = plan.steps.iter().map(|step| step.address.clone()).collect();
+    let starts = plan.services.iter().rev().map(|service| step("start", service, RestoreReason::Wake {}, swapped.clone()));
+    let starts: Vec<RestoreStep> = starts.collect();
+    plan.steps.splice(1..1, stops);
+    plan.steps.extend(starts);
 }
 
 impl RestorePlan {

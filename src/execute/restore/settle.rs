@@ -12,9 +12,12 @@ use super::disk;
 use super::error::RestoreError;
 use super::fault::Fault;
 use super::journal::{self, Journal, Phase, RawPath, hold};
+use super::services::{around, during, exchanged};
 use super::swap;
 use crate::execute::error::chain;
 use crate::execute::ports::Ports;
+use crate::facts::Facts;
+use crate::model::PolicySet;
 use crate::model::id::{ArtifactId, Instant, Name, Random};
 
 /// A restore that waits for a decision, or was interrupted.
@@ -110,11 +113,24 @@ pub fn rollback(ports: &Ports, run: &str) -> Result<(), RestoreError> {
 
 pub(super) fn rollback_until(ports: &Ports, run: &str, fault: &Fault) -> Result<(), RestoreError> {
     let (mut journal, _held) = decided(ports, run)?;
-    swap::plan_return(&mut journal)?;
+    undo(&mut journal, ports, fault)
+}
+
+/// The same, with the policy's services quiet meanwhile.
+pub fn rollback_around(set: &PolicySet, facts: &Facts, ports: &Ports, run: &str) -> Result<(), RestoreError> {
+    let (mut journal, _held) = decided(ports, run)?;
+    let services = around(set, facts, &journal.policy, &exchanged(&journal))?;
+    let (run, instance) = (journal.run, journal.instance.clone());
+    during(ports, run, "rollback", &instance, &services, || undo(&mut journal, ports, &Fault::never()))
+}
+
+/// Puts back what a restore has exchanged, and forgets the restore.
+pub(super) fn undo(journal: &mut Journal, ports: &Ports, fault: &Fault) -> Result<(), RestoreError> {
+    swap::plan_return(journal)?;
     journal.boot = journal::boot();
     journal.enter(Phase::RollingBack, ports)?;
     fault.step()?;
-    finish_rollback(&journal, ports, fault)
+    finish_rollback(journal, ports, fault)
 }
 
 fn finish_rollback(journal: &Journal, ports: &Ports, fault: &Fault) -> Result<(), RestoreError> {

@@ -1,0 +1,93 @@
+//! Services around an exchange: quiet before it, awake after it, and the exchange undone where they do not come back well.
+//!
+//! Whoever has a folder mounted goes on with the old one after an exchange, so that services are stopped for it even where a capture
+//! only pauses them, and a container that would keep the old state is a refusal.
+
+use std::path::PathBuf;
+
+use super::error::RestoreError;
+use super::journal::Journal;
+use super::plan::{Planned, RestorePlan};
+use crate::execute::event::{StepOutcome, StepResult};
+use crate::execute::ports::Ports;
+use crate::execute::window::{NotOpened, Open, Window};
+use crate::facts::Facts;
+use crate::finding::Finding;
+use crate::model::PolicySet;
+use crate::model::id::{Name, Random};
+use crate::plan::{Quiet, mounters, quiet};
+
+/// What has to be quiet while these places of a policy change.
+pub(super) fn around(set: &PolicySet, facts: &Facts, policy: &Name, places: &[PathBuf]) -> Result<Vec<Quiet>, RestoreError> {
+    let source = set.policies.get(policy).and_then(|policy| set.sources.get(&policy.source));
+    let services = match source {
+        Some(source) => quiet(set, facts, &source.restore_stop, true).map_err(|findings| refused(&findings))?,
+        None => Vec::new(),
+    };
+    let keep = mounters(facts, places, &services);
+    if !keep.is_empty() {
+        let (names, source) = (keep.join("`, `"), source.map_or_else(|| policy.to_string(), |source| source.name.to_string()));
+        return Err(RestoreError::refused(
+            format!("container `{names}` has it mounted and would go on with the old state"),
+            format!("name its service in `restore_stop` of source `{source}`, or stop it by hand, or restore to a folder with `--to`"),
+        ));
+    }
+    Ok(services)
+}
+
+/// The places that a plan exchanges.
+pub(super) fn places(plan: &RestorePlan) -> Vec<PathBuf> {
+    match &plan.target {
+        Planned::InPlace { roots } => roots.iter().map(|root| root.path.clone()).collect(),
+        Planned::Folder { .. } | Planned::Command { .. } => Vec::new(),
+    }
+}
+
+/// The places that a restore has exchanged.
+pub(super) fn exchanged(journal: &Journal) -> Vec<PathBuf> {
+    journal.spots.iter().map(|spot| spot.target.clone()).collect()
+}
+
+fn refused(findings: &[Finding]) -> RestoreError {
+    let message = findings.iter().map(|finding| finding.message.clone()).collect::<Vec<_>>().join("; ");
+    let help = findings.iter().find_map(|finding| finding.help.clone()).unwrap_or_default();
+    RestoreError::refused(message, help)
+}
+
+/// Quiets them, does the work, and wakes them, whatever the work came to. `Unwell` where the work went well and they did not come back.
+pub(super) fn during<T>(
+    ports: &Ports,
+    run: Random,
+    name: &str,
+    instance: &Name,
+    services: &[Quiet],
+    work: impl FnOnce() -> Result<T, RestoreError>,
+) -> Result<T, RestoreError> {
+    if services.is_empty() {
+        return work();
+    }
+    let window = Window { run, name, instance, services: services.to_vec(), limit: None };
+    let (open, _) = window.open(ports).map_err(|error| match error {
+        NotOpened::Locked(holder) => RestoreError::Locked { holder },
+        NotOpened::Failed(error) => RestoreError::Changed(crate::execute::chain(&error)),
+    })?;
+    let result = match open.ready() {
+        Ok(()) => work(),
+        Err(why) => Err(RestoreError::Changed(format!("{why}; nothing was put in place"))),
+    };
+    let unwell = unwell(&open);
+    match (result, unwell.is_empty()) {
+        (Ok(value), true) => Ok(value),
+        (Ok(_), false) => Err(RestoreError::Unwell { services: unwell }),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// Closes a window; what did not come back as it was.
+fn unwell(open: &Open) -> Vec<String> {
+    let message = |outcome: StepOutcome| match outcome.result {
+        StepResult::Done(_) => None,
+        StepResult::Failed { message } | StepResult::Skipped { message } => Some(message),
+    };
+    open.close().into_iter().filter_map(message).collect()
+}
