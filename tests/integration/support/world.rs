@@ -1,5 +1,7 @@
-//! A folder with a manifest, a source, and the built program: its own home, an empty environment, its own local state.
+//! A folder with a manifest, a source, and the built program: its own home, its own local state, and an environment that is empty but
+//! for the Docker engine of the tests.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -116,6 +118,9 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lucid-policy"));
         command.args(["--state-dir", "state"]).args(args).current_dir(self.folder()).stdin(Stdio::null());
         command.env_clear().env("HOME", self.path("home")).env("PATH", "/usr/bin:/bin").env("COLUMNS", "100");
+        if let Some(engine) = env::var_os("DOCKER_HOST") {
+            command.env("DOCKER_HOST", engine);
+        }
         command
     }
 

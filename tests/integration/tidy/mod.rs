@@ -57,6 +57,7 @@ fn the_code_keeps_the_rules_of_the_house() {
 fn every_file_is_compiled() {
     none(&undeclared(&files("src", ".rs"), "src/lib.rs"));
     none(&undeclared(&files("tests/integration", ".rs"), "tests/integration/main.rs"));
+    none(&undeclared(&files("tests/docker", ".rs"), "tests/docker/main.rs"));
 }
 
 #[test]

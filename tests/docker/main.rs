@@ -1,0 +1,12 @@
+//! Tests against a real Docker engine, one binary: a module a promise.
+//!
+//! They need `DOCKER_HOST`: `bash tests/run --test docker` sees to it, or by hand `export DOCKER_HOST=$(bash tests/engine start)`.
+//! None is skipped where there is no engine; it fails.
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
+
+mod engine;
+#[path = "../integration/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the other target needs the rest of it")]
+mod shared;
+mod support;
