@@ -1,10 +1,10 @@
-//! The graph of a manifest as declared: policies and what they name.
+//! The graph of a manifest as declared: policies, sources and services, and what they name.
 
 use super::build::{Edge, Graph};
 use crate::finding::{Finding, graph as code};
 use crate::model::{Loaded, Noun};
 
-/// Every declared store, source, schedule, retention and policy, and every reference between them. A policy's first store is where
+/// Every declared store, source, service, schedule, retention and policy, and every reference between them. A policy's first store is where
 /// it captures to; the others are written from it.
 pub fn declared(loaded: &Loaded) -> Graph {
     let address = |(noun, name): &(Noun, String)| format!("{noun}.{name}");

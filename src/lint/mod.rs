@@ -4,6 +4,7 @@
 //! `[lint.CODE]`: a denied finding becomes an error, an allowed one is dropped, and an `allow` that dropped nothing is itself a
 //! finding. Rules look at the partial set, so that they speak even where another table is broken.
 
+mod max_downtime_without_stop;
 mod min_count_one;
 mod no_retention;
 mod no_schedule;

@@ -15,6 +15,8 @@ pub enum Noun {
     Store,
     /// What is protected.
     Source,
+    /// What can be quieted and woken.
+    Service,
     /// When.
     Schedule,
     /// How long.
@@ -27,13 +29,14 @@ pub enum Noun {
 
 impl Noun {
     /// Every noun.
-    pub const ALL: [Self; 6] = [Self::Store, Self::Source, Self::Schedule, Self::Retention, Self::Policy, Self::Lint];
+    pub const ALL: [Self; 7] = [Self::Store, Self::Source, Self::Service, Self::Schedule, Self::Retention, Self::Policy, Self::Lint];
 
     /// The word, as in keys and addresses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Store => "store",
             Self::Source => "source",
+            Self::Service => "service",
             Self::Schedule => "schedule",
             Self::Retention => "retention",
             Self::Policy => "policy",
@@ -120,8 +123,21 @@ pub enum StoreTable {
 pub enum SourceTable {
     /// `[source.files.NAME]`
     Files(tables::FilesSource),
+    /// `[source.volume.NAME]`
+    Volume(tables::VolumeSource),
     /// `[source.command.NAME]`
     Command(tables::CommandSource),
+}
+
+/// A service's table, by kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ServiceTable {
+    /// `[service.container.NAME]`
+    Container(tables::ContainerService),
+    /// `[service.compose.NAME]`
+    Compose(tables::ComposeService),
+    /// `[service.command.NAME]`
+    Command(tables::CommandService),
 }
 
 /// Everything that was written, in all files, in file order. Two tables of one name both stand here.
@@ -149,6 +165,8 @@ pub struct Documents {
     pub stores: Vec<Entity<StoreTable>>,
     /// `[source.KIND.NAME]`
     pub sources: Vec<Entity<SourceTable>>,
+    /// `[service.KIND.NAME]`
+    pub services: Vec<Entity<ServiceTable>>,
     /// `[schedule] NAME`
     pub schedules: Vec<Entity<tables::Schedule>>,
     /// `[retention] NAME`

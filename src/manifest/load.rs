@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::document::{Documents, Entity, Noun, Page, Place, SourceTable, StoreTable};
+use super::document::{Documents, Entity, Noun, Page, Place, ServiceTable, SourceTable, StoreTable};
 use super::table::{fields_of, list, shape, unknown_key};
 use super::tables;
 use crate::finding::{Finding, Lines, Span, manifest as code};
@@ -16,8 +16,8 @@ use crate::finding::{Finding, Lines, Span, manifest as code};
 /// Syntax errors shown per file: the rest follow from these.
 const SYNTAX_ERRORS: usize = 2;
 /// Tables of the language that come with later versions.
-const LATER_NOUNS: [&str; 4] = ["service", "set", "include", "hosts"];
-const LATER_KINDS: [&str; 6] = ["s3", "volume", "mongodb", "redis", "elasticsearch", "docker"];
+const LATER_NOUNS: [&str; 3] = ["set", "include", "hosts"];
+const LATER_KINDS: [&str; 6] = ["s3", "mongodb", "redis", "elasticsearch", "docker", "swarm"];
 
 /// Reads files, given as `(path, text)`. Never fails: what is wrong is a finding, and what could be read is in the documents.
 pub fn load(texts: &[(String, String)]) -> (Documents, Vec<Finding>) {
@@ -92,7 +92,7 @@ impl Loader {
                         .help("remove it: nothing would act on it"),
                 );
             }
-            "store" | "source" | "schedule" | "retention" | "policy" | "lint" | "run" | "guard" | "encryption" => {
+            "store" | "source" | "service" | "schedule" | "retention" | "policy" | "lint" | "run" | "guard" | "encryption" => {
                 let Some(table) = self.table(page, name, value) else { return };
                 self.noun(page, name, &table, torn);
             }
@@ -108,10 +108,22 @@ impl Loader {
                 self.documents.stores.extend(found);
             }
             "source" => {
-                let kinds: [Kind<SourceTable>; 2] =
-                    [("files", |c| c.read(SourceTable::Files)), ("command", |c| c.read(SourceTable::Command))];
+                let kinds: [Kind<SourceTable>; 3] = [
+                    ("files", |c| c.read(SourceTable::Files)),
+                    ("volume", |c| c.read(SourceTable::Volume)),
+                    ("command", |c| c.read(SourceTable::Command)),
+                ];
                 let found = self.kinds(page, Noun::Source, table, &kinds, torn);
                 self.documents.sources.extend(found);
+            }
+            "service" => {
+                let kinds: [Kind<ServiceTable>; 3] = [
+                    ("container", |c| c.read(ServiceTable::Container)),
+                    ("compose", |c| c.read(ServiceTable::Compose)),
+                    ("command", |c| c.read(ServiceTable::Command)),
+                ];
+                let found = self.kinds(page, Noun::Service, table, &kinds, torn);
+                self.documents.services.extend(found);
             }
             "schedule" => {
                 let found = self.named(page, name, table, torn, |c| c.read(|t| t));

@@ -13,8 +13,10 @@ mod quantity;
 mod schema;
 mod table;
 pub mod tables;
+mod tables_service;
+mod tables_source;
 
-pub use document::{Documents, Entity, Noun, Page, SourceTable, StoreTable};
+pub use document::{Documents, Entity, Noun, Page, ServiceTable, SourceTable, StoreTable};
 pub use load::load;
 pub use quantity::{Period, QuantityError, parse_size};
 pub use schema::schema;

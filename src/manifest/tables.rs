@@ -10,6 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::quantity::{DURATION_PATTERN, SIZE_PATTERN};
+pub use super::tables_service::*;
+pub use super::tables_source::*;
 
 /// A text with a pattern, so that editors check it while it is typed.
 macro_rules! texts {
@@ -44,6 +46,8 @@ texts! {
     CronText = r"^\s*(@(hourly|daily|midnight|weekly|monthly|yearly|annually)|\S+(\s+\S+){4})\s*$", "0 2 * * *", "*/15 * * * *", "@daily";
     /// A text that must not be empty.
     FilledText = "^[^\\x00]+$";
+    /// The name of a volume.
+    VolumeText = r"^[A-Za-z0-9._-]+$", "session-data";
 }
 
 /// A backup manifest for lucid-policy: what is protected, when, where to, and for how long.
@@ -71,6 +75,8 @@ pub struct Manifest {
     pub store: Option<Stores>,
     /// What is protected and how to read it, as `[source.KIND.NAME]`.
     pub source: Option<Sources>,
+    /// What can be quieted and woken around a source, as `[service.KIND.NAME]`.
+    pub service: Option<Services>,
     /// Named schedules: `NAME = { cron = "0 2 * * *" }`.
     #[schemars(extend("x-tombi-additional-key-label" = "schedule_name"))]
     pub schedule: Option<BTreeMap<NameText, Schedule>>,
@@ -89,18 +95,6 @@ pub struct Stores {
     /// Folders of a file system, as `[store.directory.NAME]`.
     #[schemars(extend("x-tombi-additional-key-label" = "store_name"))]
     pub directory: Option<BTreeMap<NameText, DirectoryStore>>,
-}
-
-/// What is protected, by kind.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Sources {
-    /// Files and folders of this host, as `[source.files.NAME]`.
-    #[schemars(extend("x-tombi-additional-key-label" = "source_name"))]
-    pub files: Option<BTreeMap<NameText, FilesSource>>,
-    /// Output of commands, as `[source.command.NAME]`.
-    #[schemars(extend("x-tombi-additional-key-label" = "source_name"))]
-    pub command: Option<BTreeMap<NameText, CommandSource>>,
 }
 
 /// Encryption of payloads. Not in this version.
@@ -189,80 +183,6 @@ pub enum Coordination {
     Lease,
     /// Nothing in the store: only this host ever writes there. For file systems whose locks do not hold, as some network shares.
     SingleWriter,
-}
-
-/// Files and folders of this host.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-taplo" = { "initKeys": ["paths"] }))]
-pub struct FilesSource {
-    /// Files and folders, patterns allowed. Relative paths count from the manifest's folder.
-    #[schemars(length(min = 1))]
-    pub paths: Vec<FilledText>,
-    /// What to leave out. A pattern without a slash matches any component, one with a slash counts from the path's root; a folder
-    /// that matches is left out with all that is in it.
-    pub exclude: Option<Vec<FilledText>>,
-    /// One label for each path: the path's name inside the archive. Its last component unless set.
-    pub labels: Option<Vec<FilledText>>,
-    /// Every path must be a mount point: an unmounted disk is then an error and not an empty source.
-    #[schemars(extend("default" = false))]
-    pub mount: Option<bool>,
-    /// Do not descend into other file systems.
-    #[schemars(extend("default" = false))]
-    pub one_file_system: Option<bool>,
-    /// Services that are quiet while the source is read. None can be declared in this version.
-    pub stop: Option<Vec<NameText>>,
-    /// Services that are quiet while the source is put back; `stop` unless set.
-    pub restore_stop: Option<Vec<NameText>>,
-}
-
-/// The output of a command.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-taplo" = { "initKeys": ["command"] }))]
-pub struct CommandSource {
-    /// Program and arguments; no shell. What it prints is the artifact.
-    #[schemars(length(min = 1))]
-    pub command: Vec<String>,
-    /// Program and arguments that judge an artifact: it reads the payload on its standard input and exits with 0 if it is good.
-    #[schemars(length(min = 1))]
-    pub check_command: Option<Vec<String>>,
-    /// Program and arguments that take the payload back on their standard input.
-    #[schemars(length(min = 1))]
-    pub restore_command: Option<Vec<String>>,
-    /// Environment of the commands: `NAME = { env = "NAME" }`. Values are references to secrets, never literals.
-    pub env: Option<BTreeMap<String, Secret>>,
-    /// The payload's file name.
-    #[schemars(extend("default" = "output"), regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"))]
-    pub file: Option<String>,
-    /// Run in this container. Needs the Docker runtime: not in this version.
-    pub container: Option<String>,
-    /// Run as this user inside of the container. Needs the Docker runtime: not in this version.
-    pub user: Option<String>,
-    /// Services that are quiet while the command runs. None can be declared in this version.
-    pub stop: Option<Vec<NameText>>,
-    /// Services that are quiet while the payload is put back; `stop` unless set.
-    pub restore_stop: Option<Vec<NameText>>,
-}
-
-/// Where a secret is: exactly one of `env`, `file`, `env_file` with `name`, `credential`, `command`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1, "maxProperties" = 2))]
-pub struct Secret {
-    /// An environment variable of this program.
-    pub env: Option<FilledText>,
-    /// A file whose content it is, without the last line end.
-    pub file: Option<FilledText>,
-    /// A file of `NAME=value` lines; needs `name`.
-    pub env_file: Option<FilledText>,
-    /// The name in `env_file`.
-    pub name: Option<FilledText>,
-    /// A credential that systemd handed over.
-    pub credential: Option<FilledText>,
-    /// Program and arguments that print it. Never run by `plan`.
-    #[schemars(length(min = 1))]
-    pub command: Option<Vec<String>>,
 }
 
 /// A schedule.
@@ -355,9 +275,11 @@ pub struct Policy {
     pub rto: Option<DurationText>,
     /// How far back every instant can be restored. Only for a source with a log: not in this version.
     pub pitr_window: Option<DurationText>,
-    /// How late a missed slot may still run. No limit unless set.
+    /// How late a missed slot may still run. No limit unless set; 1h where the source stops services, so that a host that was off at
+    /// night does not stop them in the morning.
     pub catch_up_within: Option<DurationText>,
-    /// How long services may be stopped.
+    /// How long services may be quiet. A capture that takes longer is given up, so that they come back. Only where the source stops
+    /// services.
     pub max_downtime: Option<DurationText>,
     /// Treat warnings of a capture, such as a file that changed while it was read, as failures.
     #[schemars(extend("default" = false))]

@@ -22,7 +22,7 @@ mod zone;
 pub use id::{ArtifactId, Capture, IdError, Instant, Name, Random};
 pub use read::{LintLevel, Loaded, Need, read};
 pub use schedule::{Schedule, ScheduleError};
-pub use services::{Mode, READY_TIMEOUT, Ready, Service, ServiceKind};
+pub use services::{CATCH_UP_WITHIN, Mode, READY_TIMEOUT, Ready, Service, ServiceKind};
 pub use set::{
     CommandSource, FilesSource, Guard, Named, Policy, PolicySet, PolicySpans, PolicyState, Retention, Run, SecretRef, Source, SourceKind,
     Store, StoreKind, VolumeSource,

@@ -23,6 +23,7 @@ impl Names {
         let mut names = Self { declared: BTreeMap::new(), torn: documents.torn };
         names.declare(Noun::Store, &documents.stores, findings);
         names.declare(Noun::Source, &documents.sources, findings);
+        names.declare(Noun::Service, &documents.services, findings);
         names.declare(Noun::Schedule, &documents.schedules, findings);
         names.declare(Noun::Retention, &documents.retentions, findings);
         names.declare(Noun::Policy, &documents.policies, findings);
@@ -98,6 +99,7 @@ fn example(noun: Noun) -> &'static str {
     match noun {
         Noun::Store => "`[store.directory.NAME]`",
         Noun::Source => "`[source.files.NAME]`",
+        Noun::Service => "`[service.container.NAME]`",
         Noun::Schedule => "`[schedule]` with `NAME = { cron = \"0 2 * * *\" }`",
         Noun::Retention => "`[retention]` with `NAME = { keep_within = \"30d\" }`",
         Noun::Policy => "`[policy.NAME]`",
@@ -109,6 +111,7 @@ fn plural(noun: Noun) -> &'static str {
     match noun {
         Noun::Store => "stores",
         Noun::Source => "sources",
+        Noun::Service => "services",
         Noun::Schedule => "schedules",
         Noun::Retention => "retentions",
         Noun::Policy => "policies",
@@ -120,6 +123,7 @@ fn unknown_code(noun: Noun) -> Code {
     match noun {
         Noun::Store => code::UNKNOWN_STORE,
         Noun::Source => code::UNKNOWN_SOURCE,
+        Noun::Service => code::UNKNOWN_SERVICE,
         Noun::Schedule => code::UNKNOWN_SCHEDULE,
         Noun::Retention => code::UNKNOWN_RETENTION,
         Noun::Policy => code::UNKNOWN_POLICY,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::id::{Capture, Name};
 use super::read::{Need, Resolver};
 use super::schedule::Schedule;
-use super::set::{Named, Policy, PolicySpans, PolicyState, Retention};
+use super::services::CATCH_UP_WITHIN;
+use super::set::{Named, Policy, PolicySpans, PolicyState, Retention, Source};
 use crate::finding::{Finding, Span, has_errors, manifest as code};
 use crate::manifest::tables::{self, NameText, State};
 use crate::manifest::{Entity, Noun};
@@ -86,6 +87,7 @@ impl Resolver<'_> {
     pub(super) fn policies(
         &mut self,
         entities: &[Entity<tables::Policy>],
+        sources: &BTreeMap<Name, Source>,
         schedules: &ByName<Schedule>,
         retentions: &ByName<Retention>,
     ) -> BTreeMap<Name, Policy> {
@@ -94,7 +96,7 @@ impl Resolver<'_> {
         for entity in entities {
             let Some(table) = &entity.written else { continue };
             let before = (self.findings.len(), self.lost);
-            let policy = self.policy(entity, table, schedules, retentions);
+            let policy = self.policy(entity, table, sources, schedules, retentions);
             let series = table.series.as_ref().map_or(entity.name.as_str(), |series| series.0.as_str());
             let at = entity.value("series");
             match writers.get(series) {
@@ -122,19 +124,22 @@ impl Resolver<'_> {
         &mut self,
         entity: &Entity<tables::Policy>,
         table: &tables::Policy,
+        sources: &BTreeMap<Name, Source>,
         schedules: &ByName<Schedule>,
         retentions: &ByName<Retention>,
     ) -> Option<Policy> {
         let name = entity.name.parse::<Name>().ok();
-        let source = self.needs(entity, Noun::Source, &table.source, "source", "source");
-        let schedule = table.schedule.as_ref().and_then(|text| self.needs(entity, Noun::Schedule, text, "schedule", "schedule"));
-        let retention = table.retention.as_ref().and_then(|text| self.needs(entity, Noun::Retention, text, "retention", "retention"));
+        let source = self.needs((Noun::Policy, entity), Noun::Source, &table.source, "source", "source");
+        let schedule =
+            table.schedule.as_ref().and_then(|text| self.needs((Noun::Policy, entity), Noun::Schedule, text, "schedule", "schedule"));
+        let retention =
+            table.retention.as_ref().and_then(|text| self.needs((Noun::Policy, entity), Noun::Retention, text, "retention", "retention"));
         let stores = self.policy_stores(entity, table);
         let mut retention_at = BTreeMap::new();
         let mut retention_at_spans = BTreeMap::new();
         for (store, text) in table.retention_at.iter().flatten() {
             let place = format!("retention_at.{}", store.0);
-            let found = self.needs(entity, Noun::Retention, text, "retention_at", &place);
+            let found = self.needs((Noun::Policy, entity), Noun::Retention, text, "retention_at", &place);
             let store = self.own_store(entity, &table.stores, store, &place);
             if let (Some(store), Some(rule)) = (store, found.and_then(|name| retentions.get(&name))) {
                 retention_at_spans.insert(store.clone(), entity.value(&place));
@@ -172,10 +177,12 @@ impl Resolver<'_> {
             series: entity.value("series"),
             state: entity.value("state"),
             catch_up_within: entity.value("catch_up_within"),
+            max_downtime: entity.value("max_downtime"),
         };
         let rpo = self.period(entity, "rpo", table.rpo.as_ref());
         let rto = self.period(entity, "rto", table.rto.as_ref());
-        let catch_up_within = self.period(entity, "catch_up_within", table.catch_up_within.as_ref());
+        let stops = source.as_ref().and_then(|name| sources.get(name)).is_some_and(|source| !source.stop.is_empty());
+        let catch_up_within = self.period(entity, "catch_up_within", table.catch_up_within.as_ref()).or(stops.then_some(CATCH_UP_WITHIN));
         let max_downtime = self.period(entity, "max_downtime", table.max_downtime.as_ref());
         // a rule that is declared but could not be read leaves the policy out: without it, it would keep everything or never run
         let schedule = match schedule {
@@ -211,13 +218,20 @@ impl Resolver<'_> {
     }
 
     /// A reference, noted as a need if it is declared.
-    fn needs<T>(&mut self, entity: &Entity<T>, noun: Noun, text: &NameText, key: &'static str, place: &str) -> Option<Name> {
+    pub(super) fn needs<T>(
+        &mut self,
+        (from, entity): (Noun, &Entity<T>),
+        noun: Noun,
+        text: &NameText,
+        key: &'static str,
+        place: &str,
+    ) -> Option<Name> {
         let span = entity.value(place);
         if !self.names.knows(noun, &text.0, &span, &mut self.findings) {
             self.lost += 1;
             return None;
         }
-        self.needs.push(Need { from: (Noun::Policy, entity.name.clone()), to: (noun, text.0.clone()), key, span });
+        self.needs.push(Need { from: (from, entity.name.clone()), to: (noun, text.0.clone()), key, span });
         text.0.parse().ok()
     }
 
@@ -235,7 +249,7 @@ impl Resolver<'_> {
                 );
                 continue;
             }
-            stores.extend(self.needs(entity, Noun::Store, text, "stores", &place));
+            stores.extend(self.needs((Noun::Policy, entity), Noun::Store, text, "stores", &place));
         }
         stores
     }
@@ -274,7 +288,7 @@ impl Resolver<'_> {
             self.no_encryption(entity, "recipients");
         }
         if let Some(base) = &table.base {
-            self.needs(entity, Noun::Policy, base, "base", "base");
+            self.needs((Noun::Policy, entity), Noun::Policy, base, "base", "base");
         }
         for (key, written) in [("base", table.base.is_some()), ("pitr_window", table.pitr_window.is_some())] {
             if written {

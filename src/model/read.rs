@@ -22,7 +22,7 @@ pub struct Loaded {
     pub set: Option<PolicySet>,
     /// What could be resolved, for lints: tables with a mistake in them are left out. Never act on it.
     pub partial: PolicySet,
-    /// No policy was left out and none lost a key: what `partial` does not use is not used.
+    /// No policy, source or service was left out and none lost a key: what `partial` does not use is not used.
     pub complete: bool,
     /// Everything there is to say, sorted by file and place.
     pub findings: Vec<Finding>,
@@ -50,7 +50,7 @@ pub struct LintLevel {
 /// One table names another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Need {
-    /// The policy that names.
+    /// What names: a policy, a source or a service.
     pub from: (Noun, String),
     /// What it names.
     pub to: (Noun, String),
@@ -68,7 +68,10 @@ pub fn read(texts: &[(String, String)], base: &Path) -> Loaded {
     resolver.names = Names::collect(&documents, &mut resolver.findings);
     let partial = resolver.set(&documents, texts);
     let lints = resolver.lints(&documents);
-    let complete = !documents.torn && documents.policies.iter().all(|policy| policy.whole);
+    let complete = !documents.torn
+        && documents.policies.iter().all(|policy| policy.whole)
+        && documents.sources.iter().all(|source| source.whole)
+        && documents.services.iter().all(|service| service.whole);
     let Resolver { mut findings, names, needs, .. } = resolver;
     sort(&mut findings);
     let set = (!has_errors(&findings)).then(|| partial.clone());
@@ -94,23 +97,13 @@ impl Resolver<'_> {
         let guard = self.guard(documents);
         let stores = self.stores(&documents.stores);
         let sources = self.sources(&documents.sources, &documents.stores);
+        let services = self.services(&documents.services);
         let schedules = self.schedules(&documents.schedules);
         let retentions = self.retentions(&documents.retentions);
-        let policies = self.policies(&documents.policies, &schedules, &retentions);
+        let policies = self.policies(&documents.policies, &sources, &schedules, &retentions);
         let mut files = texts.to_vec();
         files.sort();
-        PolicySet {
-            instance,
-            zone,
-            stores,
-            sources,
-            services: BTreeMap::new(),
-            policies,
-            run,
-            guard,
-            manifest_sha256: digest(&files),
-            files,
-        }
+        PolicySet { instance, zone, stores, sources, services, policies, run, guard, manifest_sha256: digest(&files), files }
     }
 
     /// `version` and `name`.

@@ -193,7 +193,7 @@ pub struct Policy {
     pub rpo_at: BTreeMap<Name, Period>,
     /// How long a restore may take.
     pub rto: Option<Period>,
-    /// How late a missed slot may still run.
+    /// How late a missed slot may still run; filled in where services stop.
     pub catch_up_within: Option<Period>,
     /// How long services may be stopped.
     pub max_downtime: Option<Period>,
@@ -239,6 +239,8 @@ pub struct PolicySpans {
     pub state: Span,
     /// The value of `catch_up_within`.
     pub catch_up_within: Span,
+    /// The value of `max_downtime`.
+    pub max_downtime: Span,
 }
 
 /// What to keep. Rules add up; a rule of 0 is absent.

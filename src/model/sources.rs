@@ -6,58 +6,37 @@ use std::path::{Path, PathBuf};
 use super::id::Name;
 use super::places;
 use super::read::Resolver;
-use super::set::{CommandSource, FilesSource, SecretRef, Source, SourceKind};
+use super::set::{CommandSource, FilesSource, SecretRef, Source, SourceKind, VolumeSource};
 use crate::finding::{Finding, manifest as code};
-use crate::manifest::tables::{self, FilledText, NameText, Secret};
-use crate::manifest::{Entity, SourceTable, StoreTable};
+use crate::manifest::tables::{self, Access, FilledText, Secret, VolumeText};
+use crate::manifest::{Entity, Noun, SourceTable, StoreTable};
 
 impl Resolver<'_> {
     pub(super) fn sources(&mut self, entities: &[Entity<SourceTable>], stores: &[Entity<StoreTable>]) -> BTreeMap<Name, Source> {
         let mut sources = BTreeMap::new();
         for entity in entities {
-            let kind = match &entity.written {
+            let (kind, stop, restore_stop) = match &entity.written {
                 None => continue,
-                Some(SourceTable::Files(table)) => {
-                    self.quiet(entity, table.stop.as_ref(), table.restore_stop.as_ref());
-                    SourceKind::Files(self.files(entity, table, stores))
-                }
-                Some(SourceTable::Command(table)) => {
-                    self.quiet(entity, table.stop.as_ref(), table.restore_stop.as_ref());
-                    SourceKind::Command(self.command(entity, table))
-                }
+                Some(SourceTable::Files(table)) => (SourceKind::Files(self.files(entity, table, stores)), &table.stop, &table.restore_stop),
+                Some(SourceTable::Volume(table)) => (SourceKind::Volume(self.volume(entity, table)), &table.stop, &table.restore_stop),
+                Some(SourceTable::Command(table)) => (SourceKind::Command(self.command(entity, table)), &table.stop, &table.restore_stop),
+            };
+            let stop = self.services_named(Noun::Source, entity, "stop", stop.as_ref());
+            let restore_stop = match restore_stop {
+                None => stop.clone(),
+                written => self.services_named(Noun::Source, entity, "restore_stop", written.as_ref()),
             };
             if let Ok(name) = entity.name.parse::<Name>() {
-                sources.entry(name.clone()).or_insert(Source {
-                    name,
-                    kind,
-                    stop: Vec::new(),
-                    restore_stop: Vec::new(),
-                    span: entity.head(),
-                });
+                let span = entity.head();
+                sources.entry(name.clone()).or_insert(Source { name, kind, stop, restore_stop, span });
             }
         }
         sources
     }
 
-    /// `stop` and `restore_stop` name services, of which there are none.
-    fn quiet<T>(&mut self, entity: &Entity<T>, stop: Option<&Vec<NameText>>, restore_stop: Option<&Vec<NameText>>) {
-        for (key, names) in [("stop", stop), ("restore_stop", restore_stop)] {
-            for (n, name) in names.into_iter().flatten().enumerate() {
-                self.findings.push(
-                    Finding::new(code::UNKNOWN_SERVICE, format!("no service is called `{}`", name.0))
-                        .at(entity.value(&format!("{key}[{n}]")), "not declared")
-                        .help("leave the list out: this version cannot declare services"),
-                );
-            }
-        }
-    }
-
     fn files(&mut self, entity: &Entity<SourceTable>, table: &tables::FilesSource, stores: &[Entity<StoreTable>]) -> FilesSource {
         self.not_empty(entity, "paths", table.paths.len());
-        let exclude: Vec<String> = table.exclude.iter().flatten().map(|text| text.0.clone()).collect();
-        for (n, text) in exclude.iter().enumerate() {
-            self.pattern(entity, &format!("exclude[{n}]"), text);
-        }
+        let exclude = self.exclude(entity, table.exclude.as_ref());
         let mut paths = Vec::new();
         for (n, written) in table.paths.iter().enumerate() {
             let key = format!("paths[{n}]");
@@ -71,6 +50,41 @@ impl Resolver<'_> {
         let labels = table.labels.as_ref().map(|labels| labels.iter().map(|label| label.0.clone()).collect::<Vec<_>>());
         self.labels(entity, table, labels.as_deref());
         FilesSource { paths, labels, exclude, mount: table.mount.unwrap_or(false), one_file_system: table.one_file_system.unwrap_or(false) }
+    }
+
+    fn volume(&mut self, entity: &Entity<SourceTable>, table: &tables::VolumeSource) -> VolumeSource {
+        self.not_empty(entity, "volumes", table.volumes.len());
+        let mut volumes: Vec<String> = Vec::new();
+        for (n, VolumeText(text)) in table.volumes.iter().enumerate() {
+            let at = entity.value(&format!("volumes[{n}]"));
+            let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.' || c == '-';
+            if text.is_empty() || text == "." || text == ".." || !text.chars().all(good) {
+                self.findings.push(
+                    Finding::new(code::BAD_VALUE, format!("`{text}` is not the name of a volume"))
+                        .at(at, "letters, digits, `.`, `_` and `-`")
+                        .help("a folder of this host is a source of kind `files`"),
+                );
+            } else if let Some(first) = volumes.iter().position(|other| other == text) {
+                self.findings.push(
+                    Finding::new(code::LABEL_COLLISION, format!("`{}.volumes` names `{text}` twice", entity.path))
+                        .at(at, "named again here")
+                        .at(entity.value(&format!("volumes[{first}]")), "first named here")
+                        .help("remove one of them"),
+                );
+            }
+            volumes.push(text.clone());
+        }
+        let exclude = self.exclude(entity, table.exclude.as_ref());
+        let project = table.project.as_ref().and_then(|text| self.filled(entity, "project", text));
+        VolumeSource { volumes, project, exclude, api: table.access == Some(Access::Api) }
+    }
+
+    fn exclude<T>(&mut self, entity: &Entity<T>, written: Option<&Vec<FilledText>>) -> Vec<String> {
+        let exclude: Vec<String> = written.into_iter().flatten().map(|text| text.0.clone()).collect();
+        for (n, text) in exclude.iter().enumerate() {
+            self.pattern(entity, &format!("exclude[{n}]"), text);
+        }
+        exclude
     }
 
     fn pattern<T>(&mut self, entity: &Entity<T>, key: &str, text: &str) {
@@ -156,18 +170,7 @@ impl Resolver<'_> {
     }
 
     fn command(&mut self, entity: &Entity<SourceTable>, table: &tables::CommandSource) -> CommandSource {
-        for (key, written) in [("container", &table.container), ("user", &table.user)] {
-            if written.is_some() {
-                self.findings.push(
-                    Finding::new(
-                        code::NEEDS_DOCKER,
-                        format!("`{}.{key}` needs the Docker runtime, which this version does not have", entity.path),
-                    )
-                    .at(entity.key(key), "runs a command inside of a container")
-                    .help("write the command so that it runs on the host"),
-                );
-            }
-        }
+        let (container, user) = self.inside(entity, table.container.as_ref(), table.user.as_ref());
         for (key, argv) in [
             ("command", Some(&table.command)),
             ("check_command", table.check_command.as_ref()),
@@ -202,12 +205,12 @@ impl Resolver<'_> {
             restore_command: table.restore_command.clone(),
             env,
             file,
-            container: None,
-            user: None,
+            container,
+            user,
         }
     }
 
-    fn program<T>(&mut self, entity: &Entity<T>, key: &str, argv: &[String]) {
+    pub(super) fn program<T>(&mut self, entity: &Entity<T>, key: &str, argv: &[String]) {
         self.not_empty(entity, key, argv.len());
         if argv.first().is_some_and(String::is_empty) {
             self.findings.push(

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use lucid_policy::finding::{Code, Finding, Origin, TextOptions, sort, to_text, to_value};
-use lucid_policy::model::{Loaded, read};
+use lucid_policy::model::{Loaded, Mode, Name, Ready, ServiceKind, read};
 use lucid_policy::{graph, lint, manifest};
 use proptest::prelude::*;
 
@@ -70,6 +70,69 @@ fn manifests_that_are_offered_for_copying_say_nothing() {
         assert!(findings.is_empty(), "{}\n{}", path.display(), drawn(&findings, &loaded));
         assert!(loaded.set.is_some());
     }
+}
+
+#[test]
+fn what_is_not_said_of_services_is_filled_in() {
+    let text = r#"
+version = 1
+name = "demo"
+[store.directory.local]
+path = "backups"
+[service.container.web]
+[service.compose.recorder]
+project = "lucid"
+depends_on = ["web"]
+[service.command.lock]
+quiesce = ["lock"]
+resume = ["unlock"]
+[source.volume.data]
+volumes = ["data"]
+stop = ["recorder"]
+[source.files.config]
+paths = ["/etc/lucid/data"]
+restore_stop = ["lock"]
+[policy.data]
+source = "data"
+stores = ["local"]
+[policy.late]
+source = "data"
+stores = ["local"]
+catch_up_within = "2d"
+[policy.config]
+source = "config"
+stores = ["local"]
+"#;
+    let (loaded, _) = load(&one("lucid-policy.toml", text));
+    let set = loaded.set.as_ref().unwrap();
+    let named = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<Name>>();
+    assert_eq!(set.services["web"].kind, ServiceKind::Container { container: "web".to_owned() });
+    let recorder = &set.services["recorder"];
+    assert_eq!(recorder.kind, ServiceKind::Compose { project: "lucid".to_owned(), service: "recorder".to_owned() });
+    assert_eq!((recorder.mode, &recorder.ready, recorder.ready_timeout, recorder.stop_timeout), (Mode::Stop, &Ready::Default, 120, None));
+    assert_eq!(recorder.depends_on, named(&["web"]));
+    let (data, config) = (&set.sources["data"], &set.sources["config"]);
+    assert_eq!((&data.stop, &data.restore_stop), (&named(&["recorder"]), &named(&["recorder"])));
+    assert_eq!((&config.stop, &config.restore_stop), (&named(&[]), &named(&["lock"])));
+    let limit = |policy: &str| set.policies[policy].catch_up_within.map(|period| period.to_string());
+    assert_eq!([limit("data"), limit("late"), limit("config")], [Some("1h".to_owned()), Some("2d".to_owned()), None]);
+    insta::assert_snapshot!(graph::declared(&loaded).to_text(), @r"
+    policy.config
+      source       source.config
+      captures to  store.local
+    policy.data
+      source       source.data
+      captures to  store.local
+    policy.late
+      source       source.data
+      captures to  store.local
+    service.recorder
+      depends_on   service.web
+    source.config
+      restore_stop service.lock
+    source.data
+      stop         service.recorder
+    ");
 }
 
 #[test]

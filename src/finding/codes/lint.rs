@@ -15,10 +15,14 @@ codes! { Lint;
         "`keep_within` is the only rule and is shorter than the time between two slots of the schedule, so every artifact is outside of it when the next one is made and only the floors (`min_count`, `min_age`) keep any.";
     MIN_COUNT_ONE warning "min-count-one", "a floor of one artifact",
         "`min_count = 1` lets retention go down to the newest artifact alone. If that one turns out to be damaged, or holds what was already broken, there is nothing before it. Keep at least two.";
+    MAX_DOWNTIME_WITHOUT_STOP warning "max-downtime-without-stop", "a limit for services that are not stopped",
+        "`max_downtime` says how long services may be quiet, and the policy's source stops none. Either the list `stop` of the source was forgotten, and it is read while others write to it, or the key does nothing.";
     UNUSED_STORE warning "unused-store", "a store that no policy names",
         "Nothing is written to this store and nothing in it is planned. If its artifacts are to stay under retention, name it in a policy (`state = \"retired\"` captures nothing), else remove the table.";
     UNUSED_SOURCE warning "unused-source", "a source that no policy names",
         "This source is described but never backed up, which is easily mistaken for being protected. Write a policy for it or remove the table.";
+    UNUSED_SERVICE warning "unused-service", "a service that no source names",
+        "No source names this service in `stop` or `restore_stop`, and no service needs it, so it is never quiet. If it writes to a source, name it there, else remove the table.";
     UNUSED_SCHEDULE warning "unused-schedule", "a schedule that no policy names",
         "Nothing runs by this schedule. A policy may name another by mistake. Use it or remove it.";
     UNUSED_RETENTION warning "unused-retention", "a retention that no policy names",

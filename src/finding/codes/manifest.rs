@@ -21,8 +21,8 @@ codes! { Manifest;
         "`version` is the version of the manifest's language, and this program reads version 1. A newer manifest needs a newer program.";
     NOT_IN_THIS_VERSION error "not-in-this-version", "a table that this version does not have",
         "The word belongs to the language of manifests, but what it describes is not part of this version of the program. It is refused rather than ignored, because an ignored table looks like a backup that is being made.";
-    UNKNOWN_KIND error "unknown-kind", "a kind of store or source that is not known",
-        "Stores and sources are written `[store.KIND.NAME]` and `[source.KIND.NAME]`. The kind is either misspelt, left out, or not part of this version.";
+    UNKNOWN_KIND error "unknown-kind", "a kind of store, source or service that is not known",
+        "Stores, sources and services are written `[store.KIND.NAME]`, `[source.KIND.NAME]` and `[service.KIND.NAME]`. The kind is either misspelt, left out, or not part of this version.";
     STATED_TWICE error "stated-twice", "one setting in two places",
         "A manifest may be a folder of files, but nothing overrides anything: every setting stands once in all of them.";
     DUPLICATE_NAME error "duplicate-name", "one name for two things",
@@ -40,7 +40,7 @@ codes! { Manifest;
     UNKNOWN_POLICY error "unknown-policy", "a policy that is not declared",
         "`base` names the policy whose artifacts this one continues, and there is no `[policy.NAME]` table for it.";
     UNKNOWN_SERVICE error "unknown-service", "a service that is not declared",
-        "`stop` and `restore_stop` name services to quiet, and there is no `[service.KIND.NAME]` table for this one. This version cannot declare services at all: leave the list empty, and stop what writes to the source yourself.";
+        "`stop` and `restore_stop` of a source and `depends_on` of a service name services, and there is no `[service.KIND.NAME]` table for this one in any file of the manifest. What is named is the table, not the container.";
     UNKNOWN_ZONE error "unknown-zone", "a time zone that does not exist",
         "Zones are IANA names such as `Europe/Berlin`; upper and lower case matter. Abbreviations such as `CEST` are no zones: they name an offset, which is wrong for half of the year.";
     UNKNOWN_LINT error "unknown-lint", "a lint that does not exist",
@@ -70,7 +70,7 @@ codes! { Manifest;
     STORE_INSIDE_SOURCE error "store-inside-source", "a store inside of its own source",
         "The source contains the folder of a store, so that every artifact would contain all artifacts before it and grow without end. Move the store or exclude its folder. The check compares paths as written: it cannot see symbolic links.";
     LABEL_COLLISION error "label-collision", "two paths under one label",
-        "Inside an archive each path of a source stands under a label: its last component, unless `labels` says otherwise. Two paths with one label would be mixed. Set `labels`, one for each path.";
+        "Inside an archive each path of a source stands under a label: its last component, unless `labels` says otherwise. Two paths with one label would be mixed. Set `labels`, one for each path. The label of a volume is its name, so a volume stands in a list once.";
     BAD_LABELS error "bad-labels", "labels that do not fit their paths",
         "`labels` has one label for each path, in the same order. A label is one path component, and a path with a pattern cannot have one: each folder that matches is labelled by its own last component.";
     SECRET_LITERAL error "secret-literal", "a secret written literally",
@@ -83,6 +83,12 @@ codes! { Manifest;
         "`base` and `pitr_window` belong to captures of a log that continues an earlier artifact, as a database's does. Files and commands have no log, and no source of this version has one.";
     NO_ENCRYPTION error "no-encryption", "encryption is asked for and not available",
         "This version writes artifacts as they are. It refuses a manifest that names recipients or demands encryption, rather than writing readable bytes where encrypted ones are expected. Remove the key, or wait for a version that encrypts.";
-    NEEDS_DOCKER error "needs-docker", "a key that needs the Docker runtime",
-        "`container` and `user` run a command inside of a container. This version does not talk to Docker. Write the command so that it runs on the host, for example through `docker exec`.";
+    USER_WITHOUT_CONTAINER error "user-without-container", "a user of no container",
+        "`user` says as whom a command runs inside of `container`. Without a container the command runs on this host, as the user who runs this program, and the key would do nothing. Set `container` or remove `user`.";
+    READY_FORM error "ready-form", "keys of readiness that do not fit each other",
+        "`ready` says when a service counts as awake: `started`, `healthy`, `port` together with `ready_port`, or `command` together with `ready_command`. A key of another form would do nothing, and without a container there is no health check and no port to ask.";
+    DUPLICATE_SERVICE error "duplicate-service", "one service twice in a list",
+        "A service is quiet or it is not: naming it twice has no meaning, and one of the two was probably meant to be another.";
+    SERVICE_SHARED error "service-shared", "two services that are one",
+        "Two `[service]` tables name the same container, or the same service of the same compose project. They could say different things of when it is quiet and when it is awake again. Keep one of them.";
 }
