@@ -10,3 +10,4 @@ mod engine;
 #[allow(dead_code, unused_imports, reason = "the other target needs the rest of it")]
 mod shared;
 mod support;
+mod windows;

@@ -4,10 +4,12 @@ mod container;
 mod docker;
 mod engine;
 mod project;
+mod stack;
 mod volume;
 
 pub(crate) use container::Container;
 pub(crate) use docker::Client;
 pub(crate) use engine::Engine;
 pub(crate) use project::Project;
+pub(crate) use stack::{Stack, manifest, rest, yaml};
 pub(crate) use volume::Volume;

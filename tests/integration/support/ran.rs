@@ -49,6 +49,18 @@ impl Ran {
         self
     }
 
+    /// These words are said one after the other.
+    #[track_caller]
+    pub(crate) fn says_in_order(self, words: &[&str]) -> Self {
+        let all = self.flat();
+        let mut from = 0;
+        for word in words {
+            let found = all[from..].find(word).unwrap_or_else(|| panic!("`{word}` is not said after what comes before it:\n{self}"));
+            from += found + word.len();
+        }
+        self
+    }
+
     /// None of these words is said, anywhere.
     #[track_caller]
     pub(crate) fn hides(self, words: &[&str]) -> Self {

@@ -35,19 +35,26 @@ stores    = ["local"]
 #[must_use]
 pub(crate) struct World {
     folder: TempDir,
+    /// Another Docker engine than the one of the tests.
+    engine: Option<String>,
 }
 
 impl World {
     /// One with this manifest, and files to back up.
     pub(crate) fn new(manifest: &str) -> Self {
         // Always the same length of path, so that lines break at the same place.
-        let world = Self { folder: tempfile::tempdir_in("/tmp").unwrap() };
+        let world = Self { folder: tempfile::tempdir_in("/tmp").unwrap(), engine: None };
         world.file("lucid-policy.toml", manifest);
         world.file("data/a.txt", "what is to be kept\n");
         world.file("data/deep/b.txt", "and this\n");
         world.file("data/scratch.tmp", "and this is not\n");
         fs::create_dir(world.path("home")).unwrap();
         world
+    }
+
+    /// One whose program speaks to this Docker engine.
+    pub(crate) fn on(self, host: &str) -> Self {
+        Self { engine: Some(host.to_owned()), ..self }
     }
 
     /// The quickstart.
@@ -118,7 +125,7 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lucid-policy"));
         command.args(["--state-dir", "state"]).args(args).current_dir(self.folder()).stdin(Stdio::null());
         command.env_clear().env("HOME", self.path("home")).env("PATH", "/usr/bin:/bin").env("COLUMNS", "100");
-        if let Some(engine) = env::var_os("DOCKER_HOST") {
+        if let Some(engine) = self.engine.clone().map(Into::into).or_else(|| env::var_os("DOCKER_HOST")) {
             command.env("DOCKER_HOST", engine);
         }
         command
