@@ -10,4 +10,7 @@ mod engine;
 #[allow(dead_code, unused_imports, reason = "the other target needs the rest of it")]
 mod shared;
 mod support;
+mod crash;
+mod recover;
+mod restore;
 mod windows;
