@@ -1,7 +1,7 @@
 //! The graph itself, and its order.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -65,6 +65,16 @@ impl Graph {
         self.edges().filter(|edge| edge.from == node).collect()
     }
 
+    /// Everything that a node needs, at any remove, by name. The node itself is in it only where it is in a circle.
+    pub fn reach(&self, node: &str) -> BTreeSet<&str> {
+        let mut reached = BTreeSet::new();
+        let mut open: Vec<NodeIndex> = self.inner.node_indices().filter(|index| self.inner[*index] == node).collect();
+        while let Some(index) = open.pop() {
+            open.extend(self.inner.neighbors(index).filter(|next| reached.insert(self.inner[*next].as_str())));
+        }
+        reached
+    }
+
     /// Every node after all that it needs; of those that could be next, the first by name. `None` if there is a circle.
     pub fn order(&self) -> Option<Vec<&str>> {
         let mut waiting: Vec<usize> =
@@ -109,6 +119,14 @@ mod tests {
     fn order_is_by_need_and_then_by_name() {
         assert_eq!(graph(&[("b", "z"), ("a", "z"), ("c", "a")]).order(), Some(vec!["z", "a", "b", "c"]));
         assert_eq!(graph(&[("a", "b"), ("b", "a")]).order(), None);
+    }
+
+    #[test]
+    fn reach_goes_as_far_as_needs_go_and_to_itself_only_in_a_circle() {
+        let graph = graph(&[("a", "b"), ("b", "c"), ("x", "b"), ("y", "z"), ("z", "y")]);
+        for (node, expected) in [("a", &["b", "c"][..]), ("c", &[]), ("x", &["b", "c"]), ("y", &["y", "z"]), ("nobody", &[])] {
+            assert_eq!(graph.reach(node).into_iter().collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

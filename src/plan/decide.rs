@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::evolve::advance;
 use super::step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
 use super::view::View;
-use super::{Request, deletes, due, mirror, problem, space, sweeps};
+use super::{Request, deletes, due, mirror, problem, space, sweeps, windows};
 use crate::facts::{Facts, StoreFacts};
 use crate::finding::{Finding, sort};
 use crate::model::id::{Instant, Name};
@@ -23,7 +23,9 @@ pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
     world.at = world.at.max(now);
     let mut steps = makes(set, facts, now, request, &mut findings);
     let early = space::early(set, facts, now, request, &mut steps, &mut findings);
-    for step in early.iter().chain(&steps) {
+    let recoveries = windows::recoveries(facts);
+    let steps = windows::open(set, facts, now, &recoveries, steps, &mut findings);
+    for step in recoveries.iter().chain(&early).chain(&steps) {
         advance(&mut world, step, now);
     }
     let mut copied: Vec<Step> = Vec::new();
@@ -51,9 +53,12 @@ pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
         });
         step.after.extend(after.map(|(_, _, address)| address.clone()));
     }
+    windows::after_wake(&mut copied, &steps);
+    windows::after_wake(&mut removed.steps, &steps);
     let valid_until = removed.changes_at.into_iter().chain(next_slots(set, now, request)).min();
     sort(&mut findings);
-    let mut all = early;
+    let mut all = recoveries;
+    all.extend(early);
     all.extend(steps);
     all.extend(copied);
     all.extend(removed.steps);

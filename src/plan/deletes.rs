@@ -60,7 +60,8 @@ fn on_store(view: &View<'_>, seen: &Seen<'_>, problems: &mut Vec<Finding>) -> Ju
         problems.push(problem::clock_behind(policy, seen.store, id, instant));
     }
     // Why nothing is captured is why nothing is deleted: said once.
-    let said = matches!(guard, Some(Guard::Source(_))) && problems.iter().any(|p| p.span() == Some(&policy.spans.source));
+    let at_source = |p: &Finding| p.labels.iter().any(|label| label.span == policy.spans.source);
+    let said = matches!(guard, Some(Guard::Source(_) | Guard::Services(_))) && problems.iter().any(at_source);
     if let Some(guard) = guard.filter(|_| !said) {
         problems.push(problem::deletes_blocked(policy, seen.store, going.len(), &guard));
     }
@@ -114,6 +115,11 @@ fn guard(view: &View<'_>, seen: &Seen<'_>, going: usize, listed: usize) -> Optio
     }
     if let (PolicyState::Active, Some(SourceFacts::Unusable(message))) = (view.policy.state, view.source) {
         return Some(Guard::Source(message.clone()));
+    }
+    if view.policy.state == PolicyState::Active
+        && let Some(refusal) = super::closure::refusals(view.set, view.facts, view.policy).into_iter().next()
+    {
+        return Some(Guard::Services(refusal));
     }
     let series = seen.series(&view.policy.series)?;
     if let Some(name) = series.unreadable.first() {

@@ -1,11 +1,11 @@
 //! Which policies are due, for which slot, and on which store the artifact is made.
 //!
 //! A slot is satisfied by artifacts, never by a log of runs. Only the newest past slot counts; older ones are counted in the reason
-//! and never made up.
+//! and never made up. A policy that never ran is due at once, unless it stops services: those are quiet near a slot only.
 
 use super::step::{Reason, Step, Work};
 use super::view::View;
-use super::{Request, problem};
+use super::{Request, closure, problem, refusal};
 use crate::facts::{Facts, SourceFacts, StoreFacts};
 use crate::finding::Finding;
 use crate::model::PolicyState;
@@ -29,7 +29,19 @@ pub(super) fn capture(view: &View<'_>, facts: &Facts, request: &Request, problem
         problems.push(problem::too_late(policy, slot, limit));
         return None;
     }
+    if reason == (Reason::FirstCapture {}) && !request.now && stops(view) && !timely(view, newest_slot) {
+        let next = policy.schedule.as_ref().and_then(|s| s.value.next_after(view.now, view.set.zone));
+        problems.push(refusal::first_waits(policy, next));
+        return None;
+    }
     let store = first_usable(view, facts, problems)?;
+    let refusals = closure::refusals(view.set, facts, policy);
+    if !refusals.is_empty() {
+        for refusal in &refusals {
+            refusal.tell(view.set, policy, problems);
+        }
+        return None;
+    }
     if let Some(SourceFacts::Unusable(message)) = facts.sources.get(&policy.source) {
         problems.push(problem::source_unusable(policy, message));
         return None;
@@ -55,6 +67,17 @@ pub(super) fn capture(view: &View<'_>, facts: &Facts, request: &Request, problem
         span: Some(policy.spans.table.clone()),
         after: Vec::new(),
     })
+}
+
+/// Whether its capture quiets anything.
+fn stops(view: &View<'_>) -> bool {
+    view.set.sources.get(&view.policy.source).is_some_and(|source| !source.stop.is_empty())
+}
+
+/// Whether a slot is near enough to be made up.
+fn timely(view: &View<'_>, newest_slot: Option<Instant>) -> bool {
+    let near = |slot| view.policy.catch_up_within.is_none_or(|limit| limit.before(view.now) <= slot);
+    newest_slot.is_some_and(near)
 }
 
 fn address(policy: &Name, slot: Option<Instant>) -> String {

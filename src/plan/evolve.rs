@@ -2,7 +2,7 @@
 //! what its own captures will let go.
 
 use super::step::{Plan, Step, Work};
-use crate::facts::{Artifact, Facts, Generation, Listing, Payload, StoreFacts};
+use crate::facts::{Artifact, Facts, Generation, Listing, Owed, Payload, RuntimeFacts, State, StoreFacts};
 use crate::model::id::{ArtifactId, Capture, Instant, Name, Random};
 
 /// The facts after a plan has been applied at its own instant.
@@ -20,8 +20,9 @@ pub(super) fn advance(facts: &mut Facts, step: &Step, now: Instant) {
         Work::Init { store } => {
             facts.stores.insert(store.clone(), StoreFacts::Ready(Box::new(empty())));
         }
+        // after a window everything is as it was before
         Work::Stop { .. } | Work::Start { .. } => {}
-        Work::Recover { run, .. } => facts.owed.retain(|owed| owed.run != *run),
+        Work::Recover { run, .. } => recover(facts, *run),
         Work::Capture { series, store, slot, estimate, .. } => {
             let id = predicted(&step.address, now);
             let artifact = artifact(id, now, *slot, estimate.unwrap_or(0));
@@ -47,6 +48,18 @@ pub(super) fn advance(facts: &mut Facts, step: &Step, now: Instant) {
                 listing.leftovers.retain(|l| !keys.contains(&l.key));
                 listing.expired_runs.retain(|l| !keys.contains(&l.key));
             }
+        }
+    }
+}
+
+/// What the run has quieted works again.
+fn recover(facts: &mut Facts, run: Random) {
+    let (paid, owed): (Vec<Owed>, Vec<Owed>) = std::mem::take(&mut facts.owed).into_iter().partition(|owed| owed.run == run);
+    facts.owed = owed;
+    if let RuntimeFacts::Seen(picture) = &mut facts.runtime {
+        let woken = |id: &String| paid.iter().any(|owed| owed.containers.contains(id));
+        for container in picture.containers.iter_mut().filter(|c| woken(&c.id)) {
+            container.state = State::Running;
         }
     }
 }

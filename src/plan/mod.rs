@@ -6,19 +6,25 @@
 //! | `mirror` | which copies are missing or damaged |
 //! | `retention`, `bucket` | what stays, and why |
 //! | `deletes`, `sweeps`, `space` | what goes, and what keeps it from going |
+//! | `running`, `closure`, `mounts` | what needs what, what is quiet together, who writes what is read |
+//! | `windows`, `refusal` | who is quiet when, for how long about, and why somebody cannot be |
 //! | `decide` | all of it, in passes over the world as the pass before leaves it |
 //! | `evolve` | the world after a plan |
 //! | `explain` | why each artifact stays, for lists |
 
 mod bucket;
+mod closure;
 mod decide;
 mod deletes;
 mod due;
 mod evolve;
 mod explain;
 mod mirror;
+mod mounts;
 mod problem;
+mod refusal;
 mod retention;
+mod running;
 mod space;
 mod step;
 mod stub;
@@ -27,15 +33,18 @@ mod sweeps;
 mod tests;
 mod view;
 mod window;
+mod windows;
 
 use std::collections::BTreeSet;
 
 use crate::model::id::Name;
 
 pub use bucket::{Bucket, Unit};
+pub use closure::quiet;
 pub use decide::{copies, decide, removals, unlocks};
 pub use evolve::evolve;
 pub use explain::{Explained, explain};
+pub use mounts::mounters;
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
 pub use step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
 pub use stub::{mounters, quiet};

@@ -2,6 +2,7 @@
 
 use super::Request;
 use super::decide::selected;
+use super::refusal::Refusal;
 use super::view::View;
 use crate::facts::{Facts, StoreFacts, Trouble};
 use crate::finding::world as code;
@@ -14,6 +15,7 @@ use crate::model::{Period, Policy, PolicySet};
 pub(super) enum Guard {
     Paused,
     Source(String),
+    Services(Refusal),
     IncompleteListing,
     Unreadable { count: usize, example: String },
     SiblingsUnseen,
@@ -167,6 +169,7 @@ pub(super) fn deletes_blocked(policy: &Policy, store: &Name, going: usize, guard
             (code::DELETE_PAUSED, "the policy is paused".to_owned(), "set `state` to \"active\" or \"retired\" to let retention go on")
         }
         Guard::Source(message) => (code::SOURCE_UNUSABLE, message.clone(), "bring the source back, or change the manifest"),
+        Guard::Services(refusal) => (refusal.code(), refusal.sentence(), refusal.help()),
         Guard::IncompleteListing => (
             code::INCOMPLETE_LISTING,
             "the store could not be listed completely".to_owned(),

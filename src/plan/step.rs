@@ -219,6 +219,27 @@ pub enum Reason {
     Wake {},
 }
 
+impl Step {
+    /// What somebody must have agreed to before it runs: the address of a delete or of a command that quiets, and `stop:<id>` for
+    /// each container of a stop, so that a container made anew since is not stopped on the word for another one. A recovery wakes
+    /// only, and needs no word.
+    pub fn approvals(&self) -> Vec<String> {
+        match &self.work {
+            Work::Delete { .. } => vec![self.address.clone()],
+            Work::Stop { service, .. } => match &service.handle {
+                Handle::Containers(subjects) => subjects.iter().map(|subject| format!("stop:{}", subject.id)).collect(),
+                Handle::Command { .. } => vec![self.address.clone()],
+            },
+            Work::Init { .. }
+            | Work::Capture { .. }
+            | Work::Recover { .. }
+            | Work::Start { .. }
+            | Work::Copy { .. }
+            | Work::Sweep { .. } => Vec::new(),
+        }
+    }
+}
+
 impl Work {
     /// The policy it belongs to.
     pub fn policy(&self) -> Option<&Name> {

@@ -20,6 +20,8 @@ pub(super) struct View<'a> {
     pub(super) set: &'a PolicySet,
     pub(super) policy: &'a Policy,
     pub(super) now: Instant,
+    /// Everything that was seen.
+    pub(super) facts: &'a Facts,
     /// The time of the facts.
     pub(super) at: Instant,
     /// What a probe of its source saw.
@@ -63,7 +65,7 @@ impl<'a> View<'a> {
                 Some(Seen::new(name, listing, listing.series.get(&policy.series)))
             })
             .collect();
-        Self { set, policy, now, at: facts.at, source: facts.sources.get(&policy.source), seen }
+        Self { set, policy, now, facts, at: facts.at, source: facts.sources.get(&policy.source), seen }
     }
 
     /// Whether every store of the policy answered, with a complete listing.

@@ -41,4 +41,28 @@ ORPHAN_SERIES advice "orphan-series", "a store holds a series that no policy nam
     "The policy was removed or renamed, or no longer uses the store. Its artifacts are shown and never deleted. To go on with it under a new name set `series` on the new policy; to let its retention run out, bring the policy back with `state = \"retired\"`.";
 FOREIGN advice "foreign", "a store holds objects that this program did not write",
     "They are listed and never touched: not counted, not copied, not deleted. If they are in the way, move them yourself; if a store is to serve this program alone, give it a folder of its own.";
+ENGINE_UNREACHABLE error "engine-unreachable", "the container engine does not answer",
+    "What is captured lives in a container engine, or its services do, and the engine cannot be asked. Nothing of those policies is captured, since nobody knows what writes their data, and nothing of them is deleted. The message says where the engine was looked for, the places which policies wait for it. Start it, or let this user read its socket.";
+SERVICE_MISSING error "service-missing", "a service that must be quiet is not there",
+    "The manifest names a container, or a service of a compose project, that the engine does not know. If it was renamed, it may be running under its new name and write what is to be captured, so the policy is not captured and nothing of it is deleted. Create it, or change the service in the manifest.";
+SERVICE_NOT_RUNNING error "service-not-running", "the container of a service's commands does not run",
+    "The service is quieted by commands inside a container. That container is there and does not run, so the commands cannot run either. Start it, or change the service in the manifest.";
+SERVICE_TWICE error "service-twice", "a container is two services",
+    "Two tables of the manifest mean the same container. It could be stopped for one window while it belongs to another, with the settings of either. Declare it once, and use that name wherever it is to be quiet.";
+SERVICE_CYCLE error "service-cycle", "services that need each other in a circle",
+    "What is in a circle has no order in which it could be quieted and woken. The path is made of the manifest's `depends_on`, of labels that compose has written, of shared namespaces and of `volumes_from`; the finding names the whole of it. Policies that would quiet any of these services are not captured, others are. Remove one of the needs.";
+STOP_REMOVES error "stop-removes", "a stop would remove a container",
+    "The container was created with `--rm`: the engine removes it when it ends, with its anonymous volumes, and nobody could start it again. Create it without `--rm`, or pause it instead of stopping it (`mode = \"pause\"`).";
+STOP_SELF error "stop-self", "a stop would end this program",
+    "This program runs in one of the containers that would be quiet: named by the manifest, or joined to what is named by a namespace or by volumes. It could not wake anything again. Run it on the host, or keep its container apart.";
+STOP_SWARM error "stop-swarm", "a swarm would replace what is stopped",
+    "The container is a task of a swarm service. When it ends, the swarm starts another one, which would write while the capture reads. This version does not quiet swarm services; scale the service down by a command service (`quiesce` and `resume`).";
+LABEL_DANGLING warning "label-dangling", "a label names a service without containers",
+    "Compose has written into the container's labels that it needs a service, and its project has no container of that service: it was removed, renamed, or never created. No order comes of it. Create the service, or create the container again so that its labels are those of the compose file.";
+WRITER_AWAKE warning "writer-awake", "something writes while it is captured",
+    "The source stops services so that it is read at rest, but another running container has the same place mounted and may write to it. What it changes meanwhile can be torn in the artifact. Declare a service for it and add it to `stop`, or mount the place read-only there.";
+DOWNTIME_TOO_LONG warning "downtime-too-long", "a window is expected to be longer than `max_downtime`",
+    "Earlier captures of the policies that share the window took longer than `max_downtime` allows. A capture that goes on for longer is broken off, so that services come back in time, and there is no artifact. Raise `max_downtime`, or let the policies run at different times.";
+FIRST_CAPTURE_WAITS advice "first-capture-waits", "the first capture of what stops services waits for its time",
+    "A policy that has no artifact yet is captured at once, unless that would stop services at a time of day that nobody chose. This one waits for a slot of its schedule, or until it is asked for with `lucid-policy apply --now --only policy.NAME`.";
 }
