@@ -27,7 +27,6 @@ mod retention;
 mod running;
 mod space;
 mod step;
-mod stub;
 mod sweeps;
 #[cfg(test)]
 mod tests;
@@ -47,7 +46,6 @@ pub use explain::{Explained, explain};
 pub use mounts::mounters;
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
 pub use step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
-pub use stub::{mounters, quiet};
 pub use window::{Downtime, Handle, Quiet, Subject};
 
 /// What the operator asked of the plan.

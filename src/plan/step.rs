@@ -290,20 +290,6 @@ impl Work {
     }
 }
 
-impl Step {
-    /// What must have been approved before it may be done: itself for what deletes, each container for what stops. Empty for the rest.
-    pub fn approvals(&self) -> Vec<String> {
-        match &self.work {
-            Work::Delete { .. } => vec![self.address.clone()],
-            Work::Stop { service, .. } => match &service.handle {
-                Handle::Containers(subjects) => subjects.iter().map(|subject| format!("stop:{}", subject.id)).collect(),
-                Handle::Command { .. } => vec![self.address.clone()],
-            },
-            _ => Vec::new(),
-        }
-    }
-}
-
 impl Plan {
     /// Whether nothing would be done.
     pub fn is_empty(&self) -> bool {

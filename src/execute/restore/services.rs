@@ -24,7 +24,7 @@ pub(super) fn around(set: &PolicySet, facts: &Facts, policy: &Name, places: &[Pa
         Some(source) => quiet(set, facts, &source.restore_stop, true).map_err(|findings| refused(&findings))?,
         None => Vec::new(),
     };
-    let keep = mounters(facts, places, &services);
+    let keep = mounters(facts, places, &[], &services);
     if !keep.is_empty() {
         let (names, source) = (keep.join("`, `"), source.map_or_else(|| policy.to_string(), |source| source.name.to_string()));
         return Err(RestoreError::refused(

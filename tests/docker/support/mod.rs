@@ -11,5 +11,5 @@ pub(crate) use container::Container;
 pub(crate) use docker::Client;
 pub(crate) use engine::Engine;
 pub(crate) use project::Project;
-pub(crate) use stack::{Stack, manifest, rest, yaml};
+pub(crate) use stack::Stack;
 pub(crate) use volume::Volume;
