@@ -32,6 +32,7 @@ pub fn restore_text(plan: &RestorePlan) -> String {
                 let (sign, what) = match (root.exists, root.how) {
                     (false, _) => ("+ write   ", "nothing stands there"),
                     (true, How::Children) => ("~ replace ", "a mount point: what is in it changes places and is kept until --commit"),
+                    (true, How::Volume) => ("~ replace ", "a volume: what is in it changes places and is kept until --commit"),
                     (true, _) => ("~ replace ", "what stands there is kept until --commit"),
                 };
                 out.push_str(&format!("  {sign} {}  {}\n        {what}\n", root.path.display(), bytes(root.bytes)));

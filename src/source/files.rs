@@ -40,10 +40,14 @@ pub fn roots(name: &Name, source: &FilesSource) -> Result<Vec<Root>, String> {
 /// Folders in which a restore stages, and keeps the old state until it is committed.
 const OF_A_RESTORE: [&str; 2] = [".lucid-restore-*", ".*.lucid-restore-*"];
 
-/// What is read, as the archive layer takes it. What a restore keeps beside a source is not part of it.
+/// What is read, as the archive layer takes it.
 pub(super) fn walk_plan(name: &Name, source: &FilesSource) -> Result<WalkPlan, String> {
-    let exclude = source.exclude.iter().cloned().chain(OF_A_RESTORE.map(str::to_owned)).collect();
-    Ok(WalkPlan { roots: roots(name, source)?, exclude, one_file_system: source.one_file_system })
+    Ok(WalkPlan { roots: roots(name, source)?, exclude: without_restores(&source.exclude), one_file_system: source.one_file_system })
+}
+
+/// Patterns, and those of what a restore keeps beside a source.
+pub(super) fn without_restores(exclude: &[String]) -> Vec<String> {
+    exclude.iter().cloned().chain(OF_A_RESTORE.map(str::to_owned)).collect()
 }
 
 /// Whether a source can be captured.

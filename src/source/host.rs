@@ -1,4 +1,4 @@
-//! The sources of a host: trees of files, and commands that run on it.
+//! The sources of a host: trees of files, volumes of its engine, and commands.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,11 +9,11 @@ use chrono::DateTime;
 
 use super::port::{Captured, Fingerprint, Output, Probe, Shape, SourceError, Sources, Watch};
 use super::secret::{Secret, resolve};
-use super::{command, files};
+use super::{command, files, volume};
 use crate::archive::fingerprint;
-use crate::archive::{PackPlan, Progress, pack};
+use crate::archive::{PackPlan, Progress, Root, WalkPlan, pack};
 use crate::model::id::{Instant, Name};
-use crate::model::{CommandSource, FilesSource, Source, SourceKind};
+use crate::model::{CommandSource, Source, SourceKind, VolumeSource};
 use crate::runtime::Runtime;
 use crate::runtime::seen::Picture;
 
@@ -42,55 +42,76 @@ impl HostSources {
         source.env.iter().map(resolve).collect()
     }
 
+    /// The engine and its volumes; its containers too if they are needed.
+    fn seen(&self, name: &Name, source: &VolumeSource) -> Result<Picture, SourceError> {
+        let seen = if source.api {
+            self.runtime.picture()
+        } else {
+            let bare = |engine| Ok(Picture { engine, containers: Vec::new(), volumes: self.runtime.volumes()? });
+            self.runtime.engine().and_then(bare)
+        };
+        seen.map_err(|error| SourceError::Unusable(format!("source `{name}`: {error}")))
+    }
+
     fn tree(
         &self,
         name: &Name,
-        source: &FilesSource,
+        walk: &WalkPlan,
         strict: bool,
         output: &mut Output<'_>,
         watch: &Watch<'_>,
     ) -> Result<Captured, SourceError> {
-        let walk = files::walk_plan(name, source).map_err(SourceError::Unusable)?;
         let plan = PackPlan { threads: self.threads, strict, ..PackPlan::new(walk.clone()) };
         let progress = |seen: Progress| (watch.progress)(seen.bytes, seen.entries);
         let packed = pack(&plan, output.payload, output.index, &progress, watch.cancel);
         let packed = packed.map_err(|source| SourceError::Archive { name: name.to_string(), source })?;
         let warnings: Vec<String> = packed.warnings.iter().map(|w| format!("source `{name}`: {w}")).collect();
-        let after = fingerprint(&walk).map_err(|source| SourceError::Archive { name: name.to_string(), source })?;
+        let after = fingerprint(walk).map_err(|source| SourceError::Archive { name: name.to_string(), source })?;
         let fingerprint = if packed.warnings.is_empty() { known(&after) } else { None };
         Ok(Captured { entries: packed.entries, bytes: packed.bytes, fingerprint, warnings })
+    }
+
+    fn volumes(
+        &self,
+        name: &Name,
+        source: &VolumeSource,
+        strict: bool,
+        output: &mut Output<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Captured, SourceError> {
+        let seen = self.seen(name, source)?;
+        let empty = volume::mountpoints(name, source, &seen).map_err(SourceError::Unusable)?;
+        let walk = volume::walk_plan(name, source, &seen).map_err(SourceError::Unusable)?;
+        let mut captured = self.tree(name, &walk, strict, output, watch)?;
+        captured.warnings.extend(empty);
+        Ok(captured)
     }
 }
 
 impl Sources for HostSources {
-    fn probe(&self, source: &Source, _engine: Option<&Picture>) -> Probe {
+    fn probe(&self, source: &Source, engine: Option<&Picture>) -> Probe {
         match &source.kind {
             SourceKind::Files(files) => files::probe(&source.name, files),
-            SourceKind::Volume(_) | SourceKind::Command(_) => Probe::NotChecked,
+            SourceKind::Volume(volume) => volume::probe(&source.name, volume, engine),
+            SourceKind::Command(_) => Probe::NotChecked,
         }
     }
 
     fn shape(&self, source: &Source) -> Shape {
+        let tree = |roots: Vec<Root>, excludes: &[String]| Shape {
+            payload: TREE.to_owned(),
+            index: Some(format!("{TREE}.index")),
+            codec: vec!["tar".to_owned(), "zstd".to_owned()],
+            labels: roots.iter().map(|r| (r.label.to_string_lossy().into_owned(), r.path.to_string_lossy().into_owned())).collect(),
+            excludes: excludes.to_vec(),
+        };
         match &source.kind {
-            SourceKind::Files(files) => {
-                let roots = files::roots(&source.name, files).unwrap_or_default();
-                let labels =
-                    roots.iter().map(|r| (r.label.to_string_lossy().into_owned(), r.path.to_string_lossy().into_owned())).collect();
-                Shape {
-                    payload: TREE.to_owned(),
-                    index: Some(format!("{TREE}.index")),
-                    codec: vec!["tar".to_owned(), "zstd".to_owned()],
-                    labels,
-                    excludes: files.exclude.clone(),
-                }
+            SourceKind::Files(files) => tree(files::roots(&source.name, files).unwrap_or_default(), &files.exclude),
+            SourceKind::Volume(volume) => {
+                let seen = self.seen(&source.name, volume).ok();
+                let roots = seen.and_then(|seen| volume::volume_roots(&source.name, volume, &seen).ok());
+                tree(roots.unwrap_or_default(), &volume.exclude)
             }
-            SourceKind::Volume(volume) => Shape {
-                payload: TREE.to_owned(),
-                index: Some(format!("{TREE}.index")),
-                codec: vec!["tar".to_owned(), "zstd".to_owned()],
-                labels: BTreeMap::new(),
-                excludes: volume.exclude.clone(),
-            },
             SourceKind::Command(command) => Shape {
                 payload: format!("{}.zst", command.file),
                 index: None,
@@ -102,8 +123,12 @@ impl Sources for HostSources {
     }
 
     fn fingerprint(&self, source: &Source) -> Result<Option<Fingerprint>, SourceError> {
-        let SourceKind::Files(files) = &source.kind else { return Ok(None) };
-        let walk = files::walk_plan(&source.name, files).map_err(SourceError::Unusable)?;
+        let walk = match &source.kind {
+            SourceKind::Files(files) => files::walk_plan(&source.name, files),
+            SourceKind::Volume(volume) if !volume.api => volume::walk_plan(&source.name, volume, &self.seen(&source.name, volume)?),
+            SourceKind::Volume(_) | SourceKind::Command(_) => return Ok(None),
+        };
+        let walk = walk.map_err(SourceError::Unusable)?;
         let seen = fingerprint(&walk).map_err(|e| SourceError::Archive { name: source.name.to_string(), source: e })?;
         Ok(known(&seen))
     }
@@ -114,9 +139,10 @@ impl Sources for HostSources {
                 if let Probe::Unusable(message) = files::probe(&source.name, files) {
                     return Err(SourceError::Unusable(message));
                 }
-                self.tree(&source.name, files, strict, &mut output, watch)
+                let walk = files::walk_plan(&source.name, files).map_err(SourceError::Unusable)?;
+                self.tree(&source.name, &walk, strict, &mut output, watch)
             }
-            SourceKind::Volume(_) => Err(SourceError::Unusable(format!("source `{}` is a volume", source.name))),
+            SourceKind::Volume(volume) => self.volumes(&source.name, volume, strict, &mut output, watch),
             SourceKind::Command(argv) => {
                 let env = self.secrets(&source.name, argv)?;
                 command::capture(&source.name, argv, &env, self.threads, output.payload, watch)

@@ -1,6 +1,7 @@
 //! Reads one source consistently, and puts one back.
 //!
-//! [`Sources`] is the port that the executor sees; [`HostSources`] is what stands behind it on a host: trees of files and commands.
+//! [`Sources`] is the port that the executor sees; [`HostSources`] is what stands behind it on a host: trees of files, volumes and
+//! commands.
 //! A source knows nothing of stores, slots or retention: it writes a stream and says what it saw.
 
 mod command;
@@ -8,8 +9,10 @@ mod files;
 mod host;
 mod port;
 mod secret;
+mod volume;
 
 pub use files::roots;
 pub use host::HostSources;
 pub use port::{Captured, Fingerprint, Output, Probe, Shape, SourceError, Sources, Watch};
 pub use secret::{SecretError, resolve};
+pub use volume::volume_roots;

@@ -56,7 +56,7 @@ pub(super) struct Spot {
     pub(super) target: PathBuf,
     #[serde(with = "raw")]
     pub(super) staged: PathBuf,
-    /// A mount point stays, and what is in it is moved.
+    /// A mount point or a volume stays, and what is in it is moved.
     pub(super) mount: bool,
 }
 

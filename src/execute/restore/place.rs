@@ -115,7 +115,7 @@ fn journal_of(plan: &RestorePlan, roots: &[PlannedRoot], ports: &Ports) -> Resul
     let mut journal = Journal::new(plan.run, &plan.instance, &plan.choice, ports.now());
     for root in roots {
         let staged = root.staging.join(&root.member.0);
-        journal.spots.push(Spot { target: root.path.clone(), staged, mount: root.how == How::Children });
+        journal.spots.push(Spot { target: root.path.clone(), staged, mount: root.how.keeps_folder() });
         for folder in disk::missing_parents(&root.staging)?.into_iter().chain(disk::missing_parents(&root.path)?) {
             if !journal.made.iter().any(|made| made.0 == folder) {
                 journal.made.push(RawPath(folder));

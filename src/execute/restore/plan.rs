@@ -133,6 +133,15 @@ pub enum How {
     Move,
     /// It is a mount point, which stays: what is in it changes places, one after the other.
     Children,
+    /// It is the folder of a volume, which containers hold on to, so that it stays in the same way.
+    Volume,
+}
+
+impl How {
+    /// Whether the folder stays, and what is in it is moved.
+    pub(super) fn keeps_folder(self) -> bool {
+        matches!(self, Self::Children | Self::Volume)
+    }
 }
 
 /// A file system that takes a part.
@@ -210,7 +219,7 @@ pub fn plan_choice(set: &PolicySet, ports: &Ports, choice: Choice, ask: &Ask) ->
     let mut notes = Vec::new();
     let selected = match &ask.path {
         None => None,
-        Some(path) => Some(target::member(set, &choice, &opened, path, &ask.base)?),
+        Some(path) => Some(target::member(set, ports, &choice, &opened, path, &ask.base)?),
     };
     let target = match &ask.to {
         To::Folder(folder) => target::folder(set, ports, &ask.base.join(folder), run)?,

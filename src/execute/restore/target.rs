@@ -16,30 +16,58 @@ use super::opened::Opened;
 use super::plan::{How, MemberPath, Planned, PlannedRoot, restore_command, size};
 use crate::archive::Kind;
 use crate::execute::ports::Ports;
-use crate::model::id::Random;
-use crate::model::{FilesSource, PolicySet, SourceKind, StoreKind};
+use crate::model::id::{Name, Random};
+use crate::model::{FilesSource, PolicySet, SourceKind, StoreKind, VolumeSource};
+use crate::runtime::seen::Picture;
+use crate::source::volume_roots;
 
 const ASIDE: &str = "restore to a folder with `--to`";
 
-/// Where each label is today: as the manifest says, else where it was when it was captured.
-fn origins(set: &PolicySet, choice: &Choice, opened: &Opened<'_>) -> BTreeMap<OsString, PathBuf> {
-    let was = opened.record.labels.iter().map(|(label, path)| (OsString::from(label), PathBuf::from(path)));
-    let mut origins: BTreeMap<OsString, PathBuf> = was.collect();
+/// Where each label was when it was captured.
+fn recorded(opened: &Opened<'_>) -> BTreeMap<OsString, PathBuf> {
+    opened.record.labels.iter().map(|(label, path)| (OsString::from(label), PathBuf::from(path))).collect()
+}
+
+/// Where each label is today: as the manifest and the engine say, else where it was.
+fn origins(set: &PolicySet, ports: &Ports, choice: &Choice, opened: &Opened<'_>) -> Result<BTreeMap<OsString, PathBuf>, RestoreError> {
+    let mut origins = recorded(opened);
     let source = set.policies.get(&choice.policy).and_then(|policy| set.sources.get(&policy.source));
-    if let Some(source) = source
-        && let SourceKind::Files(files) = &source.kind
-    {
-        let today = match crate::source::roots(&source.name, files) {
+    let today = match source.map(|source| (&source.name, &source.kind)) {
+        Some((name, SourceKind::Files(files))) => match crate::source::roots(name, files) {
             Ok(roots) => roots.into_iter().map(|root| (root.label, root.path)).collect(),
             Err(_) => written(files),
-        };
-        for (label, path) in today {
-            if let Some(origin) = origins.get_mut(&label) {
-                *origin = path;
-            }
+        },
+        Some((name, SourceKind::Volume(volume))) if of_volumes(opened) => mountpoints(ports, name, volume, opened)?,
+        _ => Vec::new(),
+    };
+    for (label, path) in today {
+        if let Some(origin) = origins.get_mut(&label) {
+            *origin = path;
         }
     }
-    origins
+    Ok(origins)
+}
+
+/// Whether the labels are volumes.
+fn of_volumes(opened: &Opened<'_>) -> bool {
+    opened.record.source.kind == "volume"
+}
+
+/// Where the artifact's volumes are now: one that was made again may be elsewhere, and none is made here.
+fn mountpoints(ports: &Ports, name: &Name, source: &VolumeSource, opened: &Opened<'_>) -> Result<Vec<(OsString, PathBuf)>, RestoreError> {
+    if source.api {
+        return Err(RestoreError::refused(
+            format!("source `{name}` reads its volumes through the engine, which cannot put them back in place"),
+            ASIDE,
+        ));
+    }
+    let seen = ports.runtime.engine().and_then(|engine| Ok(Picture { engine, containers: Vec::new(), volumes: ports.runtime.volumes()? }));
+    let help = format!("start the engine, or {ASIDE}");
+    let seen = seen.map_err(|error| RestoreError::refused(format!("source `{name}`: {error}"), help))?;
+    let labels = VolumeSource { volumes: opened.record.labels.keys().cloned().collect(), ..source.clone() };
+    let help = format!("create the volume, for example with `docker compose up --no-start`, or {ASIDE}");
+    let roots = volume_roots(name, &labels, &seen).map_err(|message| RestoreError::refused(message, help))?;
+    Ok(roots.into_iter().map(|root| (root.label, root.path)).collect())
 }
 
 /// The paths of a source as they are written, without a look at the disk: of one that is lost nothing else is known.
@@ -53,8 +81,16 @@ fn written(files: &FilesSource) -> Vec<(OsString, PathBuf)> {
 }
 
 /// The member that a path names: `<label>/x/y` itself, or a path of the source.
-pub(super) fn member(set: &PolicySet, choice: &Choice, opened: &Opened<'_>, path: &Path, base: &Path) -> Result<PathBuf, RestoreError> {
-    let origins = origins(set, choice, opened);
+pub(super) fn member(
+    set: &PolicySet,
+    ports: &Ports,
+    choice: &Choice,
+    opened: &Opened<'_>,
+    path: &Path,
+    base: &Path,
+) -> Result<PathBuf, RestoreError> {
+    // a path can be found in an artifact without knowing where it belongs
+    let origins = origins(set, ports, choice, opened).unwrap_or_else(|_| recorded(opened));
     let unknown = || RestoreError::NoSuchPath {
         path: path.display().to_string(),
         id: choice.id,
@@ -154,7 +190,7 @@ pub(super) fn roots(
     run: Random,
     notes: &mut Vec<String>,
 ) -> Result<Planned, RestoreError> {
-    let origins = origins(set, choice, opened);
+    let origins = origins(set, ports, choice, opened)?;
     let mounts = disk::mounts()?;
     let guarded = forbidden(set, ports);
     let mut roots: Vec<PlannedRoot> = Vec::new();
@@ -169,18 +205,23 @@ pub(super) fn roots(
         let exists = disk::look(&path)?.is_some();
         let mount = mounts.contains(&path);
         refuse_unfit(&path, mount, kind, &mounts, &guarded)?;
+        // a container that mounts a volume holds on to its folder, also while it is stopped by freezing
+        let held = of_volumes(opened) && exists && member == Path::new(label);
         let how = if mount {
             How::Children
+        } else if held {
+            How::Volume
         } else if exists {
             How::Exchange
         } else {
             How::Move
         };
-        let beside = if mount { &path } else { path.parent().unwrap_or(Path::new("/")) };
+        let inside = how.keeps_folder();
+        let beside = if inside { &path } else { path.parent().unwrap_or(Path::new("/")) };
         let mut staging = beside.join(format!(".lucid-restore-{run}-{}", label.display()));
         // One folder for all that is on one file system: then one reading of the payload fills it.
         let on = disk::mount_of(&staging, &mounts);
-        if !mount && let Some(other) = roots.iter().find(|r| r.how != How::Children && disk::mount_of(&r.staging, &mounts) == on) {
+        if !inside && let Some(other) = roots.iter().find(|r| !r.how.keeps_folder() && disk::mount_of(&r.staging, &mounts) == on) {
             staging.clone_from(&other.staging);
         }
         roots.push(PlannedRoot { bytes: size(opened, Some(&member))?.0, member: MemberPath(member), path, exists, how, staging });

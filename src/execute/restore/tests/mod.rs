@@ -6,4 +6,5 @@ mod folder;
 mod in_place;
 mod kill;
 mod mount;
+mod volume;
 mod world;

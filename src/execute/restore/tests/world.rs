@@ -18,6 +18,7 @@ use crate::model::id::{ArtifactId, Instant};
 use crate::model::{PolicySet, read};
 use crate::observe::{Eyes, collect};
 use crate::plan::{Request, decide};
+use crate::runtime::{Memory, Runtime};
 use crate::source::HostSources;
 use crate::store::{Directory, WriteStore};
 
@@ -25,6 +26,8 @@ pub(super) struct World {
     pub(super) dir: tempfile::TempDir,
     pub(super) set: Arc<PolicySet>,
     pub(super) ports: Ports,
+    /// What stands behind the ports' runtime.
+    pub(super) engine: Arc<Memory>,
     clock: Arc<AtomicI64>,
     pub(super) events: Arc<Mutex<Vec<Event>>>,
 }
@@ -60,15 +63,15 @@ impl World {
             let store: Arc<dyn WriteStore> = Arc::new(Directory::open(&dir.path().join(name), false, "test").unwrap());
             (name.parse().unwrap(), store)
         });
+        let engine = Arc::new(Memory::new(Vec::new()));
         let ports = Ports {
-            runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
-            engine_at: Arc::new(|_| Arc::new(crate::runtime::Memory::new(Vec::new()))),
+            runtime: Arc::clone(&engine) as Arc<dyn Runtime>,
+            engine_at: {
+                let engine = Arc::clone(&engine);
+                Arc::new(move |_| Arc::clone(&engine) as Arc<dyn Runtime>)
+            },
             stores: BTreeMap::from(stores),
-            sources: Arc::new(HostSources {
-                threads: 1,
-                variable: Arc::new(|_| None),
-                runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
-            }),
+            sources: Arc::new(HostSources { threads: 1, variable: Arc::new(|_| None), runtime: Arc::clone(&engine) as Arc<dyn Runtime> }),
             clock: {
                 let clock = Arc::clone(&clock);
                 Arc::new(move || DateTime::from_timestamp_millis(clock.fetch_add(1, Ordering::Relaxed)).unwrap())
@@ -87,7 +90,7 @@ impl World {
             temp_tag: "test".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),
         };
-        let world = Self { dir, set, ports, clock, events };
+        let world = Self { dir, set, ports, engine, clock, events };
         world.write("data/a.txt", "a");
         world.write("data/sub/b.txt", "b");
         world.write("data/sub/deep/c.txt", "c");
@@ -191,7 +194,7 @@ impl World {
 
 fn facts(set: &PolicySet, ports: &Ports) -> Facts {
     let eyes = Eyes {
-        runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
+        runtime: Arc::clone(&ports.runtime),
         owed: Vec::new(),
         stores: ports
             .stores

@@ -1,0 +1,91 @@
+//! Volumes are put back where the engine has them today, and stay the folders that containers hold on to.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::super::*;
+use super::world::World;
+use crate::runtime::seen::Volume;
+
+const VOLUMES: &str = "[source.volume.sessions]\nproject = \"lucid\"\nvolumes = [\"data\"]\n\
+    [policy.sessions]\nsource = \"sessions\"\nschedule = \"nightly\"\nretention = \"all\"\nstores = [\"one\"]\n";
+
+fn volume(at: &Path) -> Volume {
+    Volume {
+        name: "lucid_data".to_owned(),
+        driver: "local".to_owned(),
+        mountpoint: at.to_owned(),
+        options: BTreeMap::new(),
+        compose: Some(("lucid".to_owned(), "data".to_owned())),
+    }
+}
+
+fn world() -> World {
+    let world = World::with("paths = [\"data\"]", VOLUMES);
+    world.write("volumes/old/a.txt", "a");
+    world.write("volumes/old/sub/b.txt", "b");
+    let at = world.path("volumes/old");
+    world.engine.change(|seen| seen.volumes = vec![volume(&at)]);
+    world
+}
+
+#[test]
+fn a_volume_keeps_its_folder_and_can_be_rolled_back() {
+    let world = world();
+    let captured = world.tree("volumes/old");
+    world.capture();
+    world.write("volumes/old/a.txt", "today");
+    world.write("volumes/old/new.txt", "new");
+    let (before, inode) = (world.tree("volumes/old"), fs::metadata(world.path("volumes/old")).unwrap().ino());
+    let run = world.restore("sessions", &world.ask(To::InPlace)).unwrap().run;
+    let restored: Vec<_> = world.tree("volumes/old").into_iter().filter(|line| !line.contains("lucid-restore")).collect();
+    assert_eq!(restored, captured);
+    assert_eq!(fs::metadata(world.path("volumes/old")).unwrap().ino(), inode);
+    rollback(&world.ports, run.as_str()).unwrap();
+    assert_eq!(world.tree("volumes/old"), before);
+}
+
+#[test]
+fn a_volume_that_was_made_again_is_restored_where_it_is_now() {
+    let world = world();
+    let captured = world.tree("volumes/old");
+    world.capture();
+    let at = world.path("volumes/new");
+    fs::create_dir_all(&at).unwrap();
+    world.engine.change(|seen| seen.volumes = vec![volume(&at)]);
+    fs::remove_dir_all(world.path("volumes/old")).unwrap();
+    let run = world.restore("sessions", &world.ask(To::InPlace)).unwrap().run;
+    commit(&world.ports, run.as_str()).unwrap();
+    assert_eq!(world.tree("volumes/new"), captured);
+    assert!(!world.path("volumes/old").exists());
+}
+
+#[test]
+fn a_volume_that_is_gone_is_not_made_but_restored_to_a_folder() {
+    let world = world();
+    world.capture();
+    world.engine.change(|seen| seen.volumes.clear());
+    let error = world.plan("sessions", &world.ask(To::InPlace)).unwrap_err();
+    assert!(error.is_refusal(), "{error}");
+    assert_eq!(error.to_string(), "source `sessions`: there is no volume `data` in the compose project `lucid`");
+    assert!(error.help().unwrap().contains("docker compose up --no-start"));
+    let ask = Ask { path: Some("data/sub".into()), ..world.ask(To::Folder(world.path("aside"))) };
+    world.restore("sessions", &ask).unwrap();
+    assert!(world.tree("aside").iter().any(|line| line.starts_with("data/sub/b.txt") && line.ends_with(" b")), "{:?}", world.tree("aside"));
+}
+
+#[test]
+fn an_unchanged_volume_stores_nothing_again() {
+    let world = world();
+    world.capture();
+    let first = world.newest("sessions");
+    let outcome = world.capture();
+    assert_ne!(world.newest("sessions"), first);
+    let unchanged = outcome.steps.iter().filter(|step| step.address.contains("sessions")).filter_map(|step| match &step.result {
+        crate::execute::StepResult::Done(done) => Some(done.unchanged),
+        _ => None,
+    });
+    assert_eq!(unchanged.collect::<Vec<_>>(), [true]);
+}
