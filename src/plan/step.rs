@@ -3,6 +3,9 @@
 //! `format_version` is `major.minor`: a reader refuses another major and ignores keys it does not know. Steps are a DAG: a step runs
 //! after all that `after` names. Times are RFC 3339 in UTC, sizes are bytes, durations are seconds. `reason.code` is open: a reader
 //! takes an unknown one for "no reason given".
+//!
+//! Steps with the same `window` belong together: all its stops come before its captures, all its starts after them. A stop is complete in
+//! itself: what it quiets can be woken from it alone. `downtime` is an estimate for the whole window, in seconds.
 
 use serde::{Deserialize, Serialize};
 
@@ -255,6 +258,15 @@ impl Work {
             Self::Capture { series, .. } | Self::Copy { series, .. } | Self::Delete { series, .. } => Some(series),
             Self::Sweep { series, .. } => series.as_ref(),
             Self::Init { .. } | Self::Recover { .. } | Self::Stop { .. } | Self::Start { .. } => None,
+        }
+    }
+
+    /// The window that it is part of.
+    pub fn window(&self) -> Option<&str> {
+        match self {
+            Self::Capture { window, .. } => window.as_deref(),
+            Self::Stop { window, .. } | Self::Start { window, .. } => Some(window),
+            Self::Init { .. } | Self::Recover { .. } | Self::Copy { .. } | Self::Delete { .. } | Self::Sweep { .. } => None,
         }
     }
 
