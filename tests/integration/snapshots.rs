@@ -907,8 +907,8 @@ fn help_of_apply() {
           --state-dir <FOLDER>  Where this host remembers things [default: /var/lib/lucid-policy for
                                 root, else the XDG state folder] [env: LUCID_POLICY_STATE_DIR=]
       -y, --yes                 Do not ask, even where something is deleted or stopped
-          --plan <FILE>         Delete nothing and stop nothing that this saved plan does not name; refused if the
-                                manifest has changed since
+          --plan <FILE>         Delete nothing and stop nothing that this saved plan does not name;
+                                refused if the manifest has changed since
       -q, --quiet               Say only what went wrong
           --color <WHEN>        When to use colour [default: auto] [possible values: auto, always,
                                 never]

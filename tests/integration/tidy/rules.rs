@@ -300,8 +300,9 @@ pub(super) fn unexercised(manifests: &[String], tests: &[File], scripts: &[File]
         let by_test = tests.iter().any(|test| test.text.contains(manifest.as_str()) || test.text.contains(&format!("\"{folder}\"")));
         let (beside, name) = manifest.rsplit_once('/').unwrap_or(("", manifest));
         let run = format!("{beside}/run");
-        by_test || (script(&run).contains(name) && script(".ci/run").contains(&run))
+        let runs = script(".ci/run").contains(&run) || tests.iter().any(|test| test.text.contains(&run));
+        by_test || (script(&run).contains(name) && runs)
     };
-    let rule = "no test names this manifest or walks its folder, and no `run` beside it that CI runs";
+    let rule = "no test names this manifest or walks its folder, and no `run` beside it that CI or a test runs";
     manifests.iter().filter(|m| !tried(m)).map(|m| Problem { file: m.clone(), line: 1, rule: rule.to_owned() }).collect()
 }
