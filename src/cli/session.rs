@@ -18,7 +18,7 @@ use crate::finding::{Finding, has_errors, sort};
 use crate::model::id::{Instant, Name, Random};
 use crate::model::{Loaded, PolicySet, StoreKind, read};
 use crate::observe::{Eyes, collect};
-use crate::runtime::{Docker, Runtime, Surroundings};
+use crate::runtime::{Docker, Lookup, Runtime, Surroundings};
 use crate::source::{HostSources, Sources};
 use crate::store::{Directory, ReadStore, StoreError, WriteStore};
 use crate::{graph, lint};
@@ -118,7 +118,7 @@ impl Session {
         let state = Arc::new(LocalState::new(state_folder(global)?));
         let host = host(&state, access)?;
         let threads = set.run.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
-        let variable: Arc<dyn Fn(&str) -> Option<String> + Send + Sync> = Arc::new(|name: &str| std::env::var(name).ok());
+        let variable: Lookup = Arc::new(|name: &str| std::env::var(name).ok());
         let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
         let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(Surroundings { variable: Arc::clone(&variable), home }));
         let sources = Arc::new(HostSources { threads, variable, runtime: Arc::clone(&runtime) });
