@@ -8,15 +8,17 @@
 //! | `seen` | what an engine shows of itself: data only |
 //! | `port` | the port, and how it fails |
 //! | `docker` | Docker's Engine API, and what speaks it |
+//! | `process` | commands of this host |
 //! | `memory` | an engine in memory, for tests |
 
 mod docker;
 #[cfg(test)]
 mod memory;
 mod port;
+pub mod process;
 pub mod seen;
 
-pub use docker::{Docker, Surroundings};
+pub use docker::{Docker, Lookup, Surroundings};
 #[cfg(test)]
 pub use memory::{Memory, container};
 pub use port::{Call, Ended, Exec, Runtime, RuntimeError, Streams};

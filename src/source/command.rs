@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use super::port::{Captured, SourceError, Watch};
 use super::secret::Secret;
 use crate::archive::{StreamOptions, compress};
 use crate::model::{CommandSource, Name};
+use crate::runtime::process::{Group, Running, tail};
 
 /// How much of a command's complaints is kept, from its end. Bytes.
 const COMPLAINT: usize = 4096;
@@ -41,16 +41,16 @@ pub(super) fn capture(
     let check_input = checker.as_mut().and_then(|c| c.child.stdin.take());
     let ended = AtomicBool::new(false);
     let (packed, complaint, check_complaint) = thread::scope(|scope| {
-        let groups = [Some(child.group), checker.as_ref().map(|c| c.group)];
+        let groups = [Some(child.group()), checker.as_ref().map(Running::group)];
         let (cancel, ended) = (watch.cancel, &ended);
         scope.spawn(move || kill_when_cancelled(groups, cancel, ended));
         let complaint = scope.spawn({
             let stderr = child.child.stderr.take();
-            move || tail(stderr, keep)
+            move || stderr.map(|stderr| tail(stderr, keep)).unwrap_or_default()
         });
         let check_complaint = scope.spawn({
             let stderr = checker.as_mut().and_then(|c| c.child.stderr.take());
-            move || tail(stderr, keep)
+            move || stderr.map(|stderr| tail(stderr, keep)).unwrap_or_default()
         });
         let mut tee = Tee { stdout, check: check_input, read: 0, progress: watch.progress };
         let options = StreamOptions { threads, ..StreamOptions::default() };
@@ -102,10 +102,11 @@ pub(super) fn feed(
     let input = child.child.stdin.take();
     let ended = AtomicBool::new(false);
     let (fed, complaint) = thread::scope(|scope| {
-        scope.spawn(|| kill_when_cancelled([Some(child.group), None], cancel, &ended));
+        let (group, ended) = (child.group(), &ended);
+        scope.spawn(move || kill_when_cancelled([Some(group), None], cancel, ended));
         let complaint = scope.spawn({
             let stderr = child.child.stderr.take();
-            move || tail(stderr, keep)
+            move || stderr.map(|stderr| tail(stderr, keep)).unwrap_or_default()
         });
         let fed = match input {
             Some(mut input) => io::copy(payload, &mut input).map(|_| ()),
@@ -128,21 +129,6 @@ pub(super) fn feed(
 struct Speaker<'a> {
     name: &'a Name,
     env: &'a BTreeMap<String, Secret>,
-}
-
-struct Running {
-    child: Child,
-    group: rustix::process::Pid,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            end(self.group);
-            // Reaped so that no zombie stays; the kill cannot be refused by it.
-            drop(self.child.wait());
-        }
-    }
 }
 
 impl Speaker<'_> {
@@ -175,46 +161,20 @@ impl Speaker<'_> {
     fn spawn(&self, argv: &[String], stdin: Stdio, stdout: Stdio) -> Result<Running, SourceError> {
         let program = argv.first().map(String::as_str).unwrap_or_default();
         let mut command = Command::new(program);
-        command.args(argv.iter().skip(1)).stdin(stdin).stdout(stdout).stderr(Stdio::piped()).process_group(0);
+        command.args(argv.iter().skip(1)).stdin(stdin).stdout(stdout).stderr(Stdio::piped());
         command.envs(self.env.iter().map(|(key, secret)| (key, secret.reveal())));
-        let child = command.spawn().map_err(|e| self.wrong(&format!("`{program}` cannot be started: {e}")))?;
-        let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-        match pid {
-            Some(group) => Ok(Running { child, group }),
-            None => Err(self.wrong(&format!("`{program}` has no process id"))),
-        }
+        Running::spawn(&mut command).map_err(|e| self.wrong(&format!("`{program}` cannot be started: {e}")))
     }
 }
 
-fn end(group: rustix::process::Pid) {
-    // A group that has ended by itself is what was wanted.
-    let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-}
-
-fn kill_when_cancelled(groups: [Option<rustix::process::Pid>; 2], cancel: &AtomicBool, ended: &AtomicBool) {
+fn kill_when_cancelled(groups: [Option<Group>; 2], cancel: &AtomicBool, ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
         if cancel.load(Ordering::Relaxed) {
-            groups.into_iter().flatten().for_each(end);
+            groups.into_iter().flatten().for_each(Group::end);
             return;
         }
         thread::park_timeout(GLANCE);
     }
-}
-
-/// The last bytes of what is complained, at most `keep`.
-fn tail(stderr: Option<ChildStderr>, keep: usize) -> String {
-    let Some(mut stderr) = stderr else { return String::new() };
-    let mut kept: Vec<u8> = Vec::new();
-    let mut block = [0; 4096];
-    while let Ok(read) = stderr.read(&mut block) {
-        if read == 0 {
-            break;
-        }
-        kept.extend_from_slice(&block[..read]);
-        let surplus = kept.len().saturating_sub(keep);
-        kept.drain(..surplus);
-    }
-    String::from_utf8_lossy(&kept).into_owned()
 }
 
 /// Hands what it reads to the check command as well. A check command may stop reading early: its exit code decides.

@@ -5,8 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
+mod act;
+mod archive;
 mod engine;
 mod examples;
+mod exec;
+mod picture;
+mod reach;
 #[path = "../integration/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other target needs the rest of it")]
 mod shared;

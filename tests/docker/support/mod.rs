@@ -1,5 +1,6 @@
 //! A Docker engine for a test, and what the test runs on it. Everything a test makes is gone when its [`Engine`] is dropped.
 
+mod adapter;
 mod container;
 mod docker;
 mod engine;
@@ -7,6 +8,7 @@ mod project;
 mod stack;
 mod volume;
 
+pub(crate) use adapter::{exec, surroundings};
 pub(crate) use container::Container;
 pub(crate) use docker::Client;
 pub(crate) use engine::Engine;
