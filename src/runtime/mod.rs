@@ -18,5 +18,5 @@ pub mod seen;
 
 pub use docker::{Docker, Surroundings};
 #[cfg(test)]
-pub use memory::Memory;
+pub use memory::{Memory, running};
 pub use port::{Call, Ended, Exec, Runtime, RuntimeError, Streams};
