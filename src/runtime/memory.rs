@@ -1,9 +1,10 @@
 //! An engine in memory, for the properties of the layers above. It has the rules that matter to them: a start changes `started_at`, a
 //! paused container can be stopped, a container with `auto_remove` is gone once it is stopped.
 
-use std::io::Read;
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::port::{Call, Ended, Exec, Runtime, RuntimeError, Streams};
@@ -20,6 +21,36 @@ struct Inner {
     calls: Vec<Call>,
     /// The operations that are still answered; then the engine is away.
     left: usize,
+    /// What commands in containers do.
+    program: Option<Program>,
+    /// What is at paths in containers, as tar streams.
+    archives: BTreeMap<(String, String), Vec<u8>>,
+}
+
+/// What a command in a container does: reads and writes, and ends with a code.
+type Program = Arc<dyn Fn(&Exec<'_>, Streams<'_>, &AtomicBool) -> Result<i64, RuntimeError> + Send + Sync>;
+
+/// A container that runs, and has nothing special.
+pub fn running(name: &str) -> Container {
+    Container {
+        id: format!("id-{name}"),
+        name: name.to_owned(),
+        state: State::Running,
+        started_at: "0".to_owned(),
+        exit_code: None,
+        health: None,
+        compose: None,
+        swarm: None,
+        auto_remove: false,
+        restart_policy: "no".to_owned(),
+        stop_timeout: None,
+        shares: Vec::new(),
+        volumes_from: Vec::new(),
+        mounts: Vec::new(),
+        addresses: Vec::new(),
+        ports: Vec::new(),
+        own: false,
+    }
 }
 
 impl Memory {
@@ -28,12 +59,24 @@ impl Memory {
         let engine =
             Engine { id: "memory".to_owned(), version: "0".to_owned(), api: "1.41".to_owned(), endpoint: "memory".to_owned(), local: true };
         let picture = Picture { engine, containers, volumes: Vec::new() };
-        Self { inner: Mutex::new(Inner { picture, starts: 0, calls: Vec::new(), left: usize::MAX }) }
+        Self {
+            inner: Mutex::new(Inner { picture, starts: 0, calls: Vec::new(), left: usize::MAX, program: None, archives: BTreeMap::new() }),
+        }
     }
 
     /// Answers so many calls that change something, and then none.
     pub fn answer(&self, calls: usize) {
         self.inner().left = calls;
+    }
+
+    /// Lets commands in containers do this; without, they end with 0 and say nothing.
+    pub fn program(&self, program: impl Fn(&Exec<'_>, Streams<'_>, &AtomicBool) -> Result<i64, RuntimeError> + Send + Sync + 'static) {
+        self.inner().program = Some(Arc::new(program));
+    }
+
+    /// Puts a tar stream to a path in a container.
+    pub fn archive(&self, container: &str, path: &str, tar: Vec<u8>) {
+        self.inner().archives.insert((container.to_owned(), path.to_owned()), tar);
     }
 
     /// The commands that were run.
@@ -125,8 +168,14 @@ impl Runtime for Memory {
         })
     }
 
-    fn exec(&self, exec: &Exec<'_>, _: Streams<'_>, _: &AtomicBool) -> Result<i64, RuntimeError> {
-        self.container(exec.container)?.map(|_| 0).ok_or_else(|| RuntimeError::Gone(exec.container.to_owned()))
+    fn exec(&self, exec: &Exec<'_>, streams: Streams<'_>, cancel: &AtomicBool) -> Result<i64, RuntimeError> {
+        let container = self.container(exec.container)?.ok_or_else(|| RuntimeError::Gone(exec.container.to_owned()))?;
+        if container.state != State::Running {
+            let what = format!("run a command in container {}", container.name);
+            return Err(RuntimeError::Refused { what, message: format!("it is {}", container.state.as_str()) });
+        }
+        let program = self.inner().program.clone();
+        program.map_or(Ok(0), |program| program(exec, streams, cancel))
     }
 
     fn call(&self, call: &Call, _: Duration) -> Result<Ended, RuntimeError> {
@@ -135,30 +184,8 @@ impl Runtime for Memory {
         Ok(Ended { code: 0, said: String::new() })
     }
 
-    fn read_archive(&self, container: &str, _: &str) -> Result<Box<dyn Read + Send>, RuntimeError> {
-        Err(RuntimeError::Gone(container.to_owned()))
-    }
-}
-
-/// A container that runs, of which nothing is special; its id is its name.
-pub fn container(name: &str) -> Container {
-    Container {
-        id: name.to_owned(),
-        name: name.to_owned(),
-        state: State::Running,
-        started_at: "first".to_owned(),
-        exit_code: None,
-        health: None,
-        compose: None,
-        swarm: None,
-        auto_remove: false,
-        restart_policy: "no".to_owned(),
-        stop_timeout: None,
-        shares: Vec::new(),
-        volumes_from: Vec::new(),
-        mounts: Vec::new(),
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        own: false,
+    fn read_archive(&self, container: &str, path: &str) -> Result<Box<dyn Read + Send>, RuntimeError> {
+        let tar = self.inner().archives.get(&(container.to_owned(), path.to_owned())).cloned();
+        tar.map(|tar| Box::new(Cursor::new(tar)) as Box<dyn Read + Send>).ok_or_else(|| RuntimeError::Gone(container.to_owned()))
     }
 }

@@ -20,5 +20,5 @@ pub mod seen;
 
 pub use docker::{Docker, Lookup, Surroundings};
 #[cfg(test)]
-pub use memory::{Memory, container};
+pub use memory::{Memory, running};
 pub use port::{Call, Ended, Exec, Runtime, RuntimeError, Streams};

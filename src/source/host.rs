@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use chrono::DateTime;
 
+use super::command_run::Runner;
 use super::port::{Captured, Fingerprint, Output, Probe, Shape, SourceError, Sources, Watch};
 use super::secret::{Secret, resolve};
 use super::{command, files, volume};
@@ -93,7 +94,7 @@ impl Sources for HostSources {
         match &source.kind {
             SourceKind::Files(files) => files::probe(&source.name, files),
             SourceKind::Volume(volume) => volume::probe(&source.name, volume, engine),
-            SourceKind::Command(_) => Probe::NotChecked,
+            SourceKind::Command(command) => command::probe(&source.name, command, engine),
         }
     }
 
@@ -143,18 +144,19 @@ impl Sources for HostSources {
                 self.tree(&source.name, &walk, strict, &mut output, watch)
             }
             SourceKind::Volume(volume) => self.volumes(&source.name, volume, strict, &mut output, watch),
-            SourceKind::Command(argv) => {
-                let env = self.secrets(&source.name, argv)?;
-                command::capture(&source.name, argv, &env, self.threads, output.payload, watch)
+            SourceKind::Command(command) => {
+                let env = self.secrets(&source.name, command)?;
+                let run = Runner { name: &source.name, source: command, env: &env, runtime: &*self.runtime };
+                command::capture(run, self.threads, output.payload, watch)
             }
         }
     }
 
     fn feed(&self, source: &Source, payload: &mut (dyn Read + Send), cancel: &AtomicBool) -> Result<(), SourceError> {
         match &source.kind {
-            SourceKind::Command(argv) => {
-                let env = self.secrets(&source.name, argv)?;
-                command::feed(&source.name, argv, &env, payload, cancel)
+            SourceKind::Command(command) => {
+                let env = self.secrets(&source.name, command)?;
+                command::feed(Runner { name: &source.name, source: command, env: &env, runtime: &*self.runtime }, payload, cancel)
             }
             SourceKind::Files(_) | SourceKind::Volume(_) => {
                 Err(SourceError::Unusable(format!("source `{}` is a tree of files and takes no stream", source.name)))

@@ -5,6 +5,7 @@
 //! A source knows nothing of stores, slots or retention: it writes a stream and says what it saw.
 
 mod command;
+mod command_run;
 mod files;
 mod host;
 mod port;

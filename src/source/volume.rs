@@ -147,6 +147,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::runtime::running;
     use crate::runtime::seen::{Engine, Mount};
 
     fn volume(name: &str, compose: Option<&str>) -> Volume {
@@ -240,24 +241,9 @@ mod tests {
 
     #[test]
     fn a_volume_is_read_through_a_container_that_rests() {
-        let container = |name: &str, state, volume: &str, at: &str| Container {
-            id: format!("id-{name}"),
-            name: name.to_owned(),
-            state,
-            started_at: String::new(),
-            exit_code: None,
-            health: None,
-            compose: None,
-            swarm: None,
-            auto_remove: false,
-            restart_policy: "no".to_owned(),
-            stop_timeout: None,
-            shares: Vec::new(),
-            volumes_from: Vec::new(),
-            mounts: vec![Mount { volume: Some(volume.to_owned()), source: PathBuf::new(), destination: PathBuf::from(at), writable: true }],
-            addresses: Vec::new(),
-            ports: Vec::new(),
-            own: false,
+        let container = |name: &str, state, volume: &str, at: &str| {
+            let mount = Mount { volume: Some(volume.to_owned()), source: PathBuf::new(), destination: PathBuf::from(at), writable: true };
+            Container { state, mounts: vec![mount], ..running(name) }
         };
         let (name, source) = ("s".parse().unwrap(), VolumeSource { api: true, ..source(None, &["v"]) });
         let mut seen = seen(vec![volume("v", None)]);

@@ -66,7 +66,7 @@ pub(super) fn instead<'a>(subject: &Subject, containers: &'a [Container]) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::container;
+    use crate::runtime::running;
 
     fn subject(was: State) -> Subject {
         Subject { id: "1".to_owned(), name: "web".to_owned(), was, started_at: "first".to_owned(), compose: None }
@@ -74,7 +74,7 @@ mod tests {
 
     /// What is done about a container that was in one state before and is in another now, with or without a start in between.
     fn decided(was: State, mode: Mode, now: State, started: &str, waking: bool) -> Back {
-        let seen = Container { state: now, started_at: started.to_owned(), ..container("web") };
+        let seen = Container { state: now, started_at: started.to_owned(), ..running("web") };
         back(&subject(was), mode, waking, Some(&seen), None)
     }
 
@@ -114,11 +114,11 @@ mod tests {
 
     #[test]
     fn what_is_gone_or_has_another_name_is_left() {
-        let other = container("web-2");
+        let other = running("web-2");
         let Back::Left(said) = back(&subject(State::Running), Mode::Stop, false, None, Some(&other)) else { panic!() };
         assert!(said.contains("made anew meanwhile (web-2"), "{said}");
         assert!(left(&back(&subject(State::Running), Mode::Stop, false, None, None)));
-        let renamed = Container { name: "web_old".to_owned(), state: State::Exited, started_at: "first".to_owned(), ..container("web") };
+        let renamed = Container { name: "web_old".to_owned(), state: State::Exited, started_at: "first".to_owned(), ..running("web") };
         assert!(left(&back(&subject(State::Running), Mode::Stop, false, Some(&renamed), None)));
     }
 }

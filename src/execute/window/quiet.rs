@@ -117,11 +117,11 @@ pub(super) fn command(runtime: &dyn Runtime, service: &Quiet, argv: &[String]) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::container;
+    use crate::runtime::running;
 
     fn judged(mode: Mode, state: State, exit_code: Option<i64>) -> Result<Stillness, String> {
         let error = RuntimeError::Refused { what: "stop container web".to_owned(), message: "no".to_owned() };
-        judge(mode, "web", &Container { state, exit_code, ..container("web") }, Some(&error)).map_err(|e| e.to_string())
+        judge(mode, "web", &Container { state, exit_code, ..running("web") }, Some(&error)).map_err(|e| e.to_string())
     }
 
     #[test]
