@@ -292,7 +292,10 @@ pub(super) fn wake_all(
     let lock = || journal.lock().unwrap_or_else(PoisonError::into_inner);
     let woken: Vec<(Woken, StepOutcome)> = in_order(&waits, |n, _| {
         let address = format!("start:{}", services[n].address);
-        let (waking, begun) = (lock().entries[n].waking, lock().entries[n].begun);
+        let (waking, begun) = {
+            let journal = lock();
+            (journal.entries[n].waking, journal.entries[n].begun)
+        };
         let note = || {
             let mut journal = lock();
             journal.entries[n].waking = true;
