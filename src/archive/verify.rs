@@ -137,7 +137,7 @@ impl<'a> Expected<'a> {
         if self.found == self.index.records() {
             return Ok(());
         }
-        for entry in self.index.iter() {
+        for entry in self.index {
             let entry = entry?;
             if entry.offset.saturating_add(entry.length) > end.saturating_sub(END.len() as u64) {
                 return Err(Damage::Missing { path: entry.path.as_slice().into() }.into());

@@ -14,7 +14,7 @@ use crate::model::{Policy, Source, SourceKind};
 use crate::source::{Captured, Fingerprint, Output, Shape, Watch};
 use crate::store::documents::FormatVersion;
 use crate::store::key::CatalogKey;
-use crate::store::record::{ArtifactRef, Consistency, Counts, Record, Segment, SourceRef, Tool};
+use crate::store::record::{ArtifactRef, Consistency, Counts, Fidelity, Record, Segment, SourceRef, Tool};
 use crate::store::segments::SegmentWriter;
 use crate::store::{Created, WriteStore, layout};
 
@@ -175,6 +175,7 @@ impl Job<'_> {
             index,
             counts: Counts { entries: captured.entries, bytes: captured.bytes },
             consistency: if still_or_answered { Consistency::Clean } else { Consistency::Crash },
+            fidelity: captured.reduced.then_some(Fidelity::Reduced),
             fingerprint: still.map(|f| f.text),
             warnings,
             ..self.record(to_millis(self.run.ports.now()))
@@ -219,6 +220,7 @@ impl Job<'_> {
             counts: Counts::default(),
             services: Vec::new(),
             consistency: Consistency::Crash,
+            fidelity: None,
             fingerprint: None,
             labels: self.shape.labels.clone(),
             excludes: self.shape.excludes.clone(),

@@ -30,6 +30,18 @@ pub fn volume_roots(name: &Name, source: &VolumeSource, seen: &Picture) -> Resul
     source.volumes.iter().map(root).collect()
 }
 
+/// Where the engine keeps a source's volumes, by label: of those that are read through it, that is only good to know.
+pub(super) fn labels(name: &Name, source: &VolumeSource, seen: &Picture) -> Result<Vec<Root>, String> {
+    if !source.api {
+        return volume_roots(name, source, seen);
+    }
+    let root = |label: &String| {
+        let volume = find(name, source, label, seen)?;
+        Ok(Root { label: OsString::from(label), path: volume.mountpoint.clone() })
+    };
+    source.volumes.iter().map(root).collect()
+}
+
 /// What is read at the mountpoints, as the archive layer takes it.
 pub(super) fn walk_plan(name: &Name, source: &VolumeSource, seen: &Picture) -> Result<WalkPlan, String> {
     Ok(WalkPlan { roots: volume_roots(name, source, seen)?, exclude: without_restores(&source.exclude), one_file_system: false })

@@ -53,8 +53,8 @@ fn packed(tars: &[(&str, &[u8])], exclude: &[&str]) -> Result<(Vec<u8>, Vec<u8>)
     Ok((payload, index))
 }
 
-fn names(index: &Vec<u8>) -> Vec<String> {
-    Index::open(index).unwrap().iter().map(|entry| String::from_utf8(entry.unwrap().path).unwrap()).collect()
+fn names(index: &[u8]) -> Vec<String> {
+    Index::open(&index.to_vec()).unwrap().iter().map(|entry| String::from_utf8(entry.unwrap().path).unwrap()).collect()
 }
 
 #[test]
@@ -69,7 +69,9 @@ fn a_stream_is_packed_under_its_label_and_comes_back() {
     // tar's oldest form has no parts of a second
     let without_nanos = |path: &Path| {
         let mut seen = look(path);
-        seen.values_mut().for_each(|entry| entry.mtime.1 = 0);
+        for entry in seen.values_mut() {
+            entry.mtime.1 = 0;
+        }
         seen
     };
     for label in ["sessions", "chunks"] {

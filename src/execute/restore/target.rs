@@ -38,6 +38,11 @@ fn origins(set: &PolicySet, ports: &Ports, choice: &Choice, opened: &Opened<'_>)
             Err(_) => written(files),
         },
         Some((name, SourceKind::Volume(volume))) if of_volumes(opened) => mountpoints(ports, name, volume, opened)?,
+        // the paths may be those of another host
+        None if opened.record.fidelity.is_some() => {
+            let message = format!("artifact `{}` was read through a container engine, and no source says where it belongs", choice.id);
+            return Err(RestoreError::refused(message, ASIDE));
+        }
         _ => Vec::new(),
     };
     for (label, path) in today {
