@@ -133,6 +133,14 @@ pub enum PackError {
     /// The input of a stream could not be read.
     #[error("cannot read the stream: {0}")]
     Input(#[source] io::Error),
+    /// A tar stream that is packed again is cut off, broken, or holds what no archive should.
+    #[error("cannot read the tar stream of `{label}`: {source}")]
+    Stream {
+        /// Its label.
+        label: MemberName,
+        /// What is wrong with it.
+        source: Box<ReadError>,
+    },
     /// An exclude pattern is not a pattern.
     #[error("`{pattern}` is not a pattern: {reason}")]
     Pattern {

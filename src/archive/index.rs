@@ -1,8 +1,10 @@
 //! The index format. **[format]**
 //!
 //! An index says of every member what it is, its digest and where it lies in the payload, so that a listing needs no payload and
-//! one path costs a few range reads. Entries stand in the order of the archive: by raw path bytes, without slashes at the end. All
-//! fixed numbers are little endian; `varint` is LEB128 (seven bits a byte, lowest first, the top bit says that more come).
+//! one path costs a few range reads. Entries stand by their raw path bytes, without slashes at the end. So do the members of an
+//! archive, but for one that was packed from a stream of another's making, which keeps that stream's order: offsets then do not
+//! ascend. All fixed numbers are little endian; `varint` is LEB128 (seven bits a byte, lowest first, the top bit says that more
+//! come).
 //!
 //! ```text
 //! start     u32 0x184D2A50, u32 16           a skippable frame: every zstd passes over it

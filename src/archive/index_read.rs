@@ -67,6 +67,11 @@ impl<'a> Index<'a> {
         self.totals
     }
 
+    /// How many entries there are, whatever the sums say.
+    pub(super) fn records(&self) -> u64 {
+        self.frames.iter().map(|frame| u64::from(frame.records)).sum()
+    }
+
     /// The entry of a path, which is written without a slash at its end.
     pub fn lookup(&self, path: &[u8]) -> Result<Option<IndexEntry>, ReadError> {
         let mut entries = self.from(path);
@@ -88,7 +93,7 @@ impl<'a> Index<'a> {
     }
 
     /// All entries whose path is not before `path`.
-    fn from(&self, path: &[u8]) -> Entries<'_> {
+    pub(super) fn from(&self, path: &[u8]) -> Entries<'_> {
         let next = self.frames.partition_point(|frame| frame.first.as_slice() <= path).saturating_sub(1);
         Entries { next, from: Some(path.to_vec()), ..self.iter() }
     }

@@ -11,6 +11,7 @@
 //!
 //! - [`fingerprint()`] looks at a tree without reading files: it decides whether anything changed.
 //! - [`pack()`] writes both, [`verify()`] and [`verify_path()`] hold them against each other, [`unpack()`] and [`unpack_path()`] restore.
+//! - [`pack_streams()`] makes the same of tar streams that an engine hands out.
 //! - [`compress()`], [`decompress()`] and [`verify_stream()`] do the same for a plain stream; [`pack_texts()`] for a few named bytes.
 //!
 //! Everything here is blocking code on plain threads with bounded channels. Memory depends on the number of threads, not on the tree.
@@ -33,6 +34,7 @@ mod index_read;
 mod index_write;
 mod pack;
 mod pack_read;
+mod pack_stream;
 mod pack_walk;
 mod pack_write;
 mod read_at;
@@ -58,6 +60,7 @@ pub use frames_out::{DEFAULT_LEVEL, FRAME_BYTES};
 pub use index::{IndexEntry, Totals};
 pub use index_read::{Entries, Index, is_index};
 pub use pack::{PackPlan, Packed, Progress, default_threads, pack};
+pub use pack_stream::{OpenStream, TarTree, pack_streams};
 pub use read_at::ReadAt;
 pub use seek_table::{FrameSize, SeekTable};
 pub use stream::{StreamOptions, Streamed, compress, decompress, verify_stream};

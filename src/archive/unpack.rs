@@ -26,7 +26,7 @@ use super::read_at::ReadAt;
 use super::seek_table::SeekTable;
 use super::tar_read::{Member, TarReader};
 use super::unpack_run::{Unpacker, with_unpacker};
-use super::verify::{check_table, compare, parts};
+use super::verify::{Expected, check_table, compare, parts};
 
 /// What becomes of symlinks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,17 +90,17 @@ pub fn unpack(payload: &mut (dyn Read + Send), index: Option<&Index<'_>>, target
         let mut found = false;
         let ((), seen) = with_bytes(Source::Stream(payload), target.options.threads, target.cancel, |bytes| {
             let mut tar = TarReader::new(bytes, 0);
-            let mut expected = index.map(Index::iter);
+            let mut expected = index.map(Expected::new);
             while let Some(member) = tar.next()? {
-                let entry = expected.as_mut().map(|entries| lockstep(entries, &member)).transpose()?;
+                let entry = expected.as_mut().map(|expected| expected.entry(&member)).transpose()?;
                 let selected = target.select.is_none_or(|select| is_below(&member.path, select));
                 found |= selected;
                 if selected || wanted.contains_key(&member.path) {
                     one(unpacker, &mut tar, member, entry.as_ref(), &wanted, selected)?;
                 }
             }
-            if let Some(entry) = expected.as_mut().and_then(Iterator::next).transpose()? {
-                return Err(Damage::Missing { path: entry.path.as_slice().into() }.into());
+            if let Some(expected) = expected {
+                expected.finish(tar.position())?;
             }
             tar.rest().map(drop)
         })?;
@@ -123,18 +123,18 @@ pub fn unpack_path(payload: &dyn ReadAt, index: &Index<'_>, target: &Target<'_>)
     first.sort();
     with_unpacker(target, |unpacker| {
         for path in first {
-            let entries = &mut index.lookup(path)?.map(Ok).into_iter();
+            let mut expected = Expected::from(index, path);
             for part in parts(index.lookup(path)?.map(Ok).into_iter(), path)? {
                 part.read(payload, &table, target.options.threads, target.cancel, |tar| {
-                    let (member, entry) = next(tar, entries)?;
+                    let (member, entry) = next(tar, &mut expected)?;
                     one(unpacker, tar, member, Some(&entry), &wanted, false)
                 })?;
             }
         }
-        let mut entries = index.range(select);
+        let mut expected = Expected::from(index, select);
         for part in parts(index.range(select), select)? {
             part.read(payload, &table, target.options.threads, target.cancel, |tar| {
-                let (member, entry) = next(tar, &mut entries)?;
+                let (member, entry) = next(tar, &mut expected)?;
                 one(unpacker, tar, member, Some(&entry), &wanted, true)
             })?;
         }
@@ -189,19 +189,8 @@ fn one(
     unpacker.member(tar, member, entry.and_then(|entry| entry.digest))
 }
 
-fn lockstep(entries: &mut dyn Iterator<Item = Result<IndexEntry, ReadError>>, member: &Member) -> Result<IndexEntry, ReadError> {
-    match entries.next().transpose()? {
-        Some(entry) if entry.path == member.path => Ok(entry),
-        Some(entry) if entry.path < member.path => Err(Damage::Missing { path: entry.path.as_slice().into() }.into()),
-        _ => Err(Damage::Extra { path: member.path.as_slice().into() }.into()),
-    }
-}
-
-fn next(
-    tar: &mut TarReader<'_>,
-    entries: &mut dyn Iterator<Item = Result<IndexEntry, ReadError>>,
-) -> Result<(Member, IndexEntry), ReadError> {
+fn next(tar: &mut TarReader<'_>, expected: &mut Expected<'_>) -> Result<(Member, IndexEntry), ReadError> {
     let member = tar.next()?.ok_or(Damage::Truncated("members are missing"))?;
-    let entry = lockstep(entries, &member)?;
+    let entry = expected.entry(&member)?;
     Ok((member, entry))
 }

@@ -10,8 +10,9 @@ use std::sync::atomic::AtomicBool;
 use super::entry::Kind;
 use super::error::{Damage, ReadError, Refusal};
 use super::frames_in::{Seen, Source, with_bytes};
+use super::header::END;
 use super::index::IndexEntry;
-use super::index_read::Index;
+use super::index_read::{Entries, Index};
 use super::read_at::ReadAt;
 use super::seek_table::SeekTable;
 use super::tar_read::{Member, TarReader};
@@ -38,19 +39,13 @@ pub fn verify(
 ) -> Result<Verified, ReadError> {
     let (mut verified, seen) = with_bytes(Source::Stream(payload), threads, cancel, |bytes| {
         let mut tar = TarReader::new(bytes, 0);
-        let mut expected = index.map(Index::iter);
+        let mut expected = index.map(Expected::new);
         let mut sums = Verified::default();
         let mut last: Option<Vec<u8>> = None;
         while let Some(member) = tar.next()? {
-            let entry = match &mut expected {
-                None => None,
-                Some(entries) => match entries.next().transpose()? {
-                    Some(entry) if entry.path == member.path => Some(entry),
-                    Some(entry) if entry.path < member.path => return Err(Damage::Missing { path: entry.path.as_slice().into() }.into()),
-                    _ => return Err(Damage::Extra { path: member.path.as_slice().into() }.into()),
-                },
-            };
-            if last.as_ref().is_some_and(|last| *last >= member.path) {
+            let entry = expected.as_mut().map(|expected| expected.entry(&member)).transpose()?;
+            // without an index nothing else shows that a name stands twice
+            if entry.is_none() && last.as_ref().is_some_and(|last| *last >= member.path) {
                 return Err(ReadError::Refused { path: member.path.as_slice().into(), why: Refusal::Duplicate });
             }
             check(&mut tar, &member, entry.as_ref())?;
@@ -58,8 +53,8 @@ pub fn verify(
             sums.bytes = sums.bytes.saturating_add(member.size);
             last = Some(member.path);
         }
-        if let Some(entry) = expected.as_mut().and_then(Iterator::next).transpose()? {
-            return Err(Damage::Missing { path: entry.path.as_slice().into() }.into());
+        if let Some(expected) = expected {
+            expected.finish(tar.position())?;
         }
         sums.tar_bytes = tar.position();
         if tar.rest()? > 0 {
@@ -88,13 +83,12 @@ pub fn verify_path(
 ) -> Result<Verified, ReadError> {
     let table = SeekTable::read(payload)?;
     let mut sums = Verified::default();
-    let mut expected = index.range(path);
+    let mut expected = Expected::from(index, path);
     for part in parts(index.range(path), path)? {
         sums.frames += part.frames(&table)?.len() as u64;
         part.read(payload, &table, threads, cancel, |tar| {
-            let Some(entry) = expected.next().transpose()? else { return Err(Damage::Index("it changed while being read").into()) };
-            let member = tar.next()?.filter(|member| member.path == entry.path);
-            let Some(member) = member else { return Err(Damage::Missing { path: entry.path.as_slice().into() }.into()) };
+            let member = tar.next()?.ok_or(Damage::Truncated("members are missing"))?;
+            let entry = expected.entry(&member)?;
             check(tar, &member, Some(&entry))?;
             sums.entries += 1;
             sums.bytes = sums.bytes.saturating_add(member.size);
@@ -103,6 +97,54 @@ pub fn verify_path(
         })?;
     }
     Ok(sums)
+}
+
+/// Finds the entry of each member that comes. As a rule it is the next one; archives that were packed from streams are in another
+/// order than their index. No member can come twice: each entry has a place of its own, and so has each member.
+pub(super) struct Expected<'a> {
+    index: &'a Index<'a>,
+    entries: Entries<'a>,
+    found: u64,
+}
+
+impl<'a> Expected<'a> {
+    pub(super) fn new(index: &'a Index<'a>) -> Self {
+        Self { index, entries: index.iter(), found: 0 }
+    }
+
+    /// Begins at a path.
+    pub(super) fn from(index: &'a Index<'a>, path: &[u8]) -> Self {
+        Self { entries: index.from(path), ..Self::new(index) }
+    }
+
+    pub(super) fn entry(&mut self, member: &Member) -> Result<IndexEntry, ReadError> {
+        let extra = || Damage::Extra { path: member.path.as_slice().into() }.into();
+        self.found += 1;
+        match self.entries.next().transpose()? {
+            Some(entry) if entry.path == member.path => return Ok(entry),
+            // the index has it in the very place of this member
+            Some(entry) if entry.offset == member.offset && entry.path < member.path => {
+                return Err(Damage::Missing { path: entry.path.as_slice().into() }.into());
+            }
+            Some(entry) if entry.offset == member.offset => return Err(extra()),
+            _ => self.entries = self.index.from(&member.path),
+        }
+        self.entries.next().transpose()?.filter(|entry| entry.path == member.path).ok_or_else(extra)
+    }
+
+    /// Whether all members came; `end` is where the last one ended.
+    pub(super) fn finish(self, end: u64) -> Result<(), ReadError> {
+        if self.found == self.index.records() {
+            return Ok(());
+        }
+        for entry in self.index {
+            let entry = entry?;
+            if entry.offset.saturating_add(entry.length) > end.saturating_sub(END.len() as u64) {
+                return Err(Damage::Missing { path: entry.path.as_slice().into() }.into());
+            }
+        }
+        Err(Damage::Index("its totals are not those of the archive").into())
+    }
 }
 
 /// Members that lie together in the tar stream.
@@ -142,9 +184,9 @@ impl Part {
     }
 }
 
-/// Where a path and what is below it lie.
+/// Where a path and what is below it lie, in the order of the archive.
 pub(super) fn parts(entries: impl Iterator<Item = Result<IndexEntry, ReadError>>, path: &[u8]) -> Result<Vec<Part>, ReadError> {
-    let mut parts: Vec<Part> = Vec::new();
+    let mut places: Vec<(u64, u64)> = Vec::new();
     for entry in entries {
         let entry = entry?;
         if !entry.origin.is_empty() {
@@ -152,13 +194,18 @@ pub(super) fn parts(entries: impl Iterator<Item = Result<IndexEntry, ReadError>>
             return Err(ReadError::Refused { path: entry.path.as_slice().into(), why });
         }
         let end = entry.offset.checked_add(entry.length).ok_or(Damage::Index("a number is out of range"))?;
+        places.push((entry.offset, end));
+    }
+    places.sort_unstable();
+    let mut parts: Vec<Part> = Vec::new();
+    for (start, end) in places {
         match parts.last_mut() {
-            Some(last) if last.end == entry.offset => {
+            Some(last) if last.end == start => {
                 last.end = end;
                 last.entries += 1;
             }
-            Some(last) if last.end > entry.offset => return Err(Damage::Index("members lie in another order than their names").into()),
-            _ => parts.push(Part { start: entry.offset, end, entries: 1 }),
+            Some(last) if last.end > start => return Err(Damage::Index("two members lie in one place").into()),
+            _ => parts.push(Part { start, end, entries: 1 }),
         }
     }
     if parts.is_empty() { Err(ReadError::NotFound { path: path.into() }) } else { Ok(parts) }

@@ -15,7 +15,7 @@ use crate::model::{Policy, Source, SourceKind};
 use crate::source::{Captured, Fingerprint, Output, Shape, Watch};
 use crate::store::documents::FormatVersion;
 use crate::store::key::CatalogKey;
-use crate::store::record::{ArtifactRef, Consistency, Counts, Record, Segment, ServiceState, SourceRef, Tool};
+use crate::store::record::{ArtifactRef, Consistency, Counts, Fidelity, Record, Segment, ServiceState, SourceRef, Tool};
 use crate::store::segments::SegmentWriter;
 use crate::store::{Created, WriteStore, layout};
 
@@ -178,6 +178,7 @@ impl Job<'_> {
             index,
             counts: Counts { entries: captured.entries, bytes: captured.bytes },
             consistency: if clean && note.is_none() { Consistency::Clean } else { Consistency::Crash },
+            fidelity: captured.reduced.then_some(Fidelity::Reduced),
             fingerprint: still.map(|f| f.text),
             warnings,
             ..self.record(to_millis(self.run.ports.now()))
@@ -223,6 +224,7 @@ impl Job<'_> {
             counts: Counts::default(),
             services: services(self.run, self.source),
             consistency: Consistency::Crash,
+            fidelity: None,
             fingerprint: None,
             labels: self.shape.labels.clone(),
             excludes: self.shape.excludes.clone(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::human::{bytes, count, instant};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::plan::Keep;
-use crate::store::record::Record;
+use crate::store::record::{Fidelity, Record};
 
 /// One artifact in one store.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,6 +103,9 @@ pub fn show_text(record: &Record, rows: &[ArtifactRow]) -> String {
     }
     line("codec", record.codec.join(", "));
     line("consistency", format!("{:?}", record.consistency).to_lowercase());
+    if let Some(Fidelity::Reduced) = record.fidelity {
+        line("fidelity", "reduced: without most attributes, ACLs and parts of a second".to_owned());
+    }
     line("warnings", record.warnings.to_string());
     line("made by", format!("{} {} in run {}", record.tool.name, record.tool.version, record.run));
     for (label, origin) in &record.labels {

@@ -1,7 +1,8 @@
 //! The sources of a host: trees of files, volumes of its engine, and commands.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::ffi::OsString;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -12,7 +13,7 @@ use super::port::{Captured, Fingerprint, Output, Probe, Shape, SourceError, Sour
 use super::secret::{Secret, resolve};
 use super::{command, files, volume};
 use crate::archive::fingerprint;
-use crate::archive::{PackPlan, Progress, Root, WalkPlan, pack};
+use crate::archive::{PackPlan, Progress, Root, StreamOptions, TarTree, WalkPlan, pack, pack_streams};
 use crate::model::id::{Instant, Name};
 use crate::model::{CommandSource, Source, SourceKind, VolumeSource};
 use crate::runtime::Runtime;
@@ -69,7 +70,7 @@ impl HostSources {
         let warnings: Vec<String> = packed.warnings.iter().map(|w| format!("source `{name}`: {w}")).collect();
         let after = fingerprint(walk).map_err(|source| SourceError::Archive { name: name.to_string(), source })?;
         let fingerprint = if packed.warnings.is_empty() { known(&after) } else { None };
-        Ok(Captured { entries: packed.entries, bytes: packed.bytes, fingerprint, warnings })
+        Ok(Captured { entries: packed.entries, bytes: packed.bytes, fingerprint, warnings, reduced: false })
     }
 
     fn volumes(
@@ -81,11 +82,41 @@ impl HostSources {
         watch: &Watch<'_>,
     ) -> Result<Captured, SourceError> {
         let seen = self.seen(name, source)?;
+        if source.api {
+            return self.through_engine(name, source, &seen, output, watch);
+        }
         let empty = volume::mountpoints(name, source, &seen).map_err(SourceError::Unusable)?;
         let walk = volume::walk_plan(name, source, &seen).map_err(SourceError::Unusable)?;
         let mut captured = self.tree(name, &walk, strict, output, watch)?;
         captured.warnings.extend(empty);
         Ok(captured)
+    }
+
+    /// Volumes as the engine streams them. It gives no way to see that they changed meanwhile.
+    fn through_engine(
+        &self,
+        name: &Name,
+        source: &VolumeSource,
+        seen: &Picture,
+        output: &mut Output<'_>,
+        watch: &Watch<'_>,
+    ) -> Result<Captured, SourceError> {
+        let readers = volume::readers(name, source, seen).map_err(SourceError::Unusable)?;
+        let tree = |reader: &'_ volume::Reader| {
+            let (runtime, label, reader) = (&self.runtime, OsString::from(&reader.label), reader.clone());
+            let open = move || runtime.read_archive(&reader.container, &reader.path).map_err(std::io::Error::other);
+            TarTree { label, open: Box::new(open) }
+        };
+        let trees: Vec<TarTree<'_>> = readers.iter().map(tree).collect();
+        let options = StreamOptions { threads: self.threads, ..StreamOptions::default() };
+        let progress = |seen: Progress| (watch.progress)(seen.bytes, seen.entries);
+        let out: (&mut (dyn Write + Send), &mut (dyn Write + Send)) = (output.payload, output.index);
+        let packed = pack_streams(&trees, &files::without_restores(&source.exclude), options, out, &progress, watch.cancel);
+        let packed = packed.map_err(|source| SourceError::Archive { name: name.to_string(), source })?;
+        // nothing but the roots
+        let empty = packed.entries == readers.len() as u64;
+        let warnings = empty.then(|| format!("source `{name}`: there is nothing in its volumes")).into_iter().collect();
+        Ok(Captured { entries: packed.entries, bytes: packed.bytes, warnings, reduced: true, fingerprint: None })
     }
 }
 
@@ -110,7 +141,7 @@ impl Sources for HostSources {
             SourceKind::Files(files) => tree(files::roots(&source.name, files).unwrap_or_default(), &files.exclude),
             SourceKind::Volume(volume) => {
                 let seen = self.seen(&source.name, volume).ok();
-                let roots = seen.and_then(|seen| volume::volume_roots(&source.name, volume, &seen).ok());
+                let roots = seen.and_then(|seen| volume::labels(&source.name, volume, &seen).ok());
                 tree(roots.unwrap_or_default(), &volume.exclude)
             }
             SourceKind::Command(command) => Shape {

@@ -93,6 +93,8 @@ pub struct Captured {
     pub fingerprint: Option<Fingerprint>,
     /// What to know about it: sentences that name the object.
     pub warnings: Vec<String>,
+    /// Metadata was lost on the way, as it is through an engine's API. Asked for by the manifest, so no warning.
+    pub reduced: bool,
 }
 
 /// Why a source could not be read or put back.

@@ -16,7 +16,7 @@ use super::port::Probe;
 use crate::archive::{Root, WalkPlan};
 use crate::finding::nearest;
 use crate::model::{Name, VolumeSource};
-use crate::runtime::seen::{Container, Picture, State, Volume};
+use crate::runtime::seen::{Container, Mount, Picture, State, Volume};
 
 /// The way out where a mountpoint cannot be read.
 const BY_API: &str = "set `access = \"api\"` to read it through the engine";
@@ -26,6 +26,18 @@ pub fn volume_roots(name: &Name, source: &VolumeSource, seen: &Picture) -> Resul
     let root = |label: &String| {
         let volume = find(name, source, label, seen)?;
         Ok(Root { label: OsString::from(label), path: place(name, volume, seen)? })
+    };
+    source.volumes.iter().map(root).collect()
+}
+
+/// Where the engine keeps a source's volumes, by label: of those that are read through it, that is only good to know.
+pub(super) fn labels(name: &Name, source: &VolumeSource, seen: &Picture) -> Result<Vec<Root>, String> {
+    if !source.api {
+        return volume_roots(name, source, seen);
+    }
+    let root = |label: &String| {
+        let volume = find(name, source, label, seen)?;
+        Ok(Root { label: OsString::from(label), path: volume.mountpoint.clone() })
     };
     source.volumes.iter().map(root).collect()
 }
@@ -78,11 +90,13 @@ pub(super) fn readers(name: &Name, source: &VolumeSource, seen: &Picture) -> Res
         let volume = find(name, source, label, seen)?;
         let mounted = |container: &&Container| container.state != State::Removing && container.state != State::Dead;
         let ways = seen.containers.iter().filter(mounted).flat_map(|container| {
-            let mounts = container.mounts.iter().filter(|mount| mount.volume.as_deref() == Some(&volume.name));
+            let own = |mount: &&Mount| mount.volume.as_deref() == Some(&volume.name) && is_alone(container, mount);
+            let mounts = container.mounts.iter().filter(own);
             mounts.map(move |mount| (container, mount))
         });
         let (container, mount) = ways.min_by_key(|(container, _)| (container.state.works(), &container.name)).ok_or_else(|| {
-            format!("source `{name}`: no container mounts volume `{}`, so that the engine gives no way to read it", volume.name)
+            let why = "no container mounts it, or only with something else mounted in it";
+            format!("source `{name}`: the engine gives no way to read volume `{}`: {why}", volume.name)
         })?;
         let path = mount.destination.to_str().ok_or_else(|| {
             format!("source `{name}`: volume `{}` is mounted in `{}` under a name that is no text", volume.name, container.name)
@@ -90,6 +104,12 @@ pub(super) fn readers(name: &Name, source: &VolumeSource, seen: &Picture) -> Res
         Ok(Reader { label: label.clone(), container: container.id.clone(), path: path.to_owned() })
     };
     source.volumes.iter().map(reader).collect()
+}
+
+/// Whether nothing else is mounted in a mount: the engine would hand that out with it.
+fn is_alone(container: &Container, mount: &Mount) -> bool {
+    let below = |other: &&Mount| other.destination != mount.destination && other.destination.starts_with(&mount.destination);
+    !container.mounts.iter().any(|other| below(&other))
 }
 
 /// The volume that a name means.
@@ -148,7 +168,7 @@ mod tests {
 
     use super::*;
     use crate::runtime::running;
-    use crate::runtime::seen::{Engine, Mount};
+    use crate::runtime::seen::Engine;
 
     fn volume(name: &str, compose: Option<&str>) -> Volume {
         Volume {
@@ -248,7 +268,11 @@ mod tests {
         let (name, source) = ("s".parse().unwrap(), VolumeSource { api: true, ..source(None, &["v"]) });
         let mut seen = seen(vec![volume("v", None)]);
         seen.containers = vec![container("other", State::Exited, "w", "/w"), container("dead", State::Dead, "v", "/d")];
-        assert!(readers(&name, &source, &seen).unwrap_err().contains("no container mounts volume `v`"));
+        assert!(readers(&name, &source, &seen).unwrap_err().contains("no way to read volume `v`"));
+        let mut nested = container("nested", State::Exited, "v", "/n");
+        nested.mounts.push(Mount { volume: None, source: PathBuf::new(), destination: PathBuf::from("/n/cache"), writable: true });
+        seen.containers.push(nested);
+        assert!(readers(&name, &source, &seen).is_err(), "what is mounted in it would be taken for its own");
         seen.containers.push(container("busy", State::Running, "v", "/b"));
         let reader = |name: &str, path: &str| Reader { label: "v".to_owned(), container: format!("id-{name}"), path: path.to_owned() };
         assert_eq!(readers(&name, &source, &seen), Ok(vec![reader("busy", "/b")]));

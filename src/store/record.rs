@@ -81,6 +81,9 @@ pub struct Record {
     pub services: Vec<ServiceState>,
     /// Whether the content is of one instant.
     pub consistency: Consistency,
+    /// What of the content is poorer than it was; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fidelity: Option<Fidelity>,
     /// What two captures of an unchanged tree have in common; says nothing about content without the tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
@@ -177,6 +180,14 @@ pub enum Consistency {
     Clean,
     /// As after a power cut.
     Crash,
+}
+
+/// How much of the metadata of a tree was kept, where it is not all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fidelity {
+    /// As a container engine's API gives it: without most attributes, ACLs, parts of a second, and holes.
+    Reduced,
 }
 
 /// Bytes in another system's repository.

@@ -5,4 +5,5 @@ mod formats;
 mod gnu_tar;
 mod hostile;
 mod round_trip;
+mod streams;
 mod tree;

@@ -17,7 +17,7 @@ use super::plan::{How, MemberPath, Planned, PlannedRoot, restore_command, size};
 use crate::archive::Kind;
 use crate::execute::ports::Ports;
 use crate::model::id::{Name, Random};
-use crate::model::{FilesSource, PolicySet, SourceKind, StoreKind, VolumeSource};
+use crate::model::{CommandSource, FilesSource, PolicySet, SourceKind, StoreKind, VolumeSource};
 use crate::runtime::seen::Picture;
 use crate::source::volume_roots;
 
@@ -38,6 +38,11 @@ fn origins(set: &PolicySet, ports: &Ports, choice: &Choice, opened: &Opened<'_>)
             Err(_) => written(files),
         },
         Some((name, SourceKind::Volume(volume))) if of_volumes(opened) => mountpoints(ports, name, volume, opened)?,
+        // the paths may be those of another host
+        None if opened.record.fidelity.is_some() => {
+            let message = format!("artifact `{}` was read through a container engine, and no source says where it belongs", choice.id);
+            return Err(RestoreError::refused(message, ASIDE));
+        }
         _ => Vec::new(),
     };
     for (label, path) in today {
@@ -216,12 +221,12 @@ pub(super) fn roots(
         } else {
             How::Move
         };
-        let inside = how.keeps_folder();
-        let beside = if inside { &path } else { path.parent().unwrap_or(Path::new("/")) };
+        // beside a volume, where its containers do not see it
+        let beside = if mount { &path } else { path.parent().unwrap_or(Path::new("/")) };
         let mut staging = beside.join(format!(".lucid-restore-{run}-{}", label.display()));
         // One folder for all that is on one file system: then one reading of the payload fills it.
         let on = disk::mount_of(&staging, &mounts);
-        if !inside && let Some(other) = roots.iter().find(|r| !r.how.keeps_folder() && disk::mount_of(&r.staging, &mounts) == on) {
+        if !mount && let Some(other) = roots.iter().find(|r| r.how != How::Children && disk::mount_of(&r.staging, &mounts) == on) {
             staging.clone_from(&other.staging);
         }
         roots.push(PlannedRoot { bytes: size(opened, Some(&member))?.0, member: MemberPath(member), path, exists, how, staging });
@@ -340,5 +345,8 @@ pub(super) fn command(set: &PolicySet, choice: &Choice, notes: &mut Vec<String>)
         "the restore command of source `{}` cannot be rolled back: the payload is read and checked whole first, and then given to it",
         source.name
     ));
+    if let SourceKind::Command(CommandSource { container: Some(container), .. }) = &source.kind {
+        notes.push(format!("it runs in container `{container}`, which must be running then"));
+    }
     Ok(Planned::Command { argv: argv.to_vec() })
 }

@@ -211,7 +211,7 @@ impl Sources for Numbers {
         }
         let fingerprint = self.fingerprint(source)?.filter(|_| !before.moves);
         self.of(source, |held| held.last_read = before.version);
-        Ok(Captured { entries: 1, bytes: bytes.len() as u64, fingerprint, warnings: Vec::new() })
+        Ok(Captured { entries: 1, bytes: bytes.len() as u64, fingerprint, ..Captured::default() })
     }
 
     fn feed(&self, _: &Source, _: &mut (dyn Read + Send), _: &AtomicBool) -> Result<(), SourceError> {

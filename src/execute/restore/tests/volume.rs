@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Command;
 
 use super::super::*;
 use super::world::World;
-use crate::runtime::seen::Volume;
+use crate::execute::StepResult;
+use crate::runtime::running;
+use crate::runtime::seen::{Container, Mount, State, Volume};
 
 const VOLUMES: &str = "[source.volume.sessions]\nproject = \"lucid\"\nvolumes = [\"data\"]\n\
     [policy.sessions]\nsource = \"sessions\"\nschedule = \"nightly\"\nretention = \"all\"\nstores = [\"one\"]\n";
@@ -40,11 +43,39 @@ fn a_volume_keeps_its_folder_and_can_be_rolled_back() {
     world.write("volumes/old/new.txt", "new");
     let (before, inode) = (world.tree("volumes/old"), fs::metadata(world.path("volumes/old")).unwrap().ino());
     let run = world.restore("sessions", &world.ask(To::InPlace)).unwrap().run;
-    let restored: Vec<_> = world.tree("volumes/old").into_iter().filter(|line| !line.contains("lucid-restore")).collect();
-    assert_eq!(restored, captured);
+    // what is kept until the commit lies beside it, where no container sees it
+    assert_eq!(world.tree("volumes/old"), captured);
+    assert!(!world.leftovers().is_empty());
     assert_eq!(fs::metadata(world.path("volumes/old")).unwrap().ino(), inode);
     rollback(&world.ports, run.as_str()).unwrap();
     assert_eq!(world.tree("volumes/old"), before);
+}
+
+#[test]
+fn a_kill_between_two_children_of_a_volume_is_finished() {
+    let mut finished = 0;
+    for steps in 0.. {
+        let world = world();
+        let captured = world.tree("volumes/old");
+        world.capture();
+        world.write("volumes/old/a.txt", "today");
+        world.write("volumes/old/new.txt", "new");
+        let before = world.tree("volumes/old");
+        if world.restore_until("sessions", &world.ask(To::InPlace), steps).is_ok() {
+            break;
+        }
+        let waiting = pending(&world.ports).unwrap().remove(0);
+        if recover(&world.ports).unwrap().first().is_some_and(|r| r.what == What::Undone) {
+            assert_eq!(world.tree("volumes/old"), before, "step {steps}");
+            assert_eq!(world.leftovers(), Vec::<String>::new(), "step {steps}");
+            continue;
+        }
+        finished += 1;
+        assert_eq!(world.tree("volumes/old"), captured, "step {steps}");
+        rollback(&world.ports, waiting.run.as_str()).unwrap();
+        assert_eq!(world.tree("volumes/old"), before, "step {steps}");
+    }
+    assert!(finished > 0, "some kill must come after the swap began");
 }
 
 #[test]
@@ -84,8 +115,56 @@ fn an_unchanged_volume_stores_nothing_again() {
     let outcome = world.capture();
     assert_ne!(world.newest("sessions"), first);
     let unchanged = outcome.steps.iter().filter(|step| step.address.contains("sessions")).filter_map(|step| match &step.result {
-        crate::execute::StepResult::Done(done) => Some(done.unchanged),
+        StepResult::Done(done) => Some(done.unchanged),
         _ => None,
     });
     assert_eq!(unchanged.collect::<Vec<_>>(), [true]);
+}
+
+/// The same volume, read through a container that rests and mounts it at `/srv/data`.
+fn distant() -> World {
+    let world = World::with("paths = [\"data\"]", &VOLUMES.replace("volumes =", "access = \"api\"\nvolumes ="));
+    world.write("srv/data/a/x.txt", "x");
+    world.write("srv/data/a-b.txt", "b");
+    let volume = Volume { driver: "nfs".to_owned(), ..volume(Path::new("/nowhere")) };
+    let mount = Mount { volume: Some(volume.name.clone()), source: "/nowhere".into(), destination: "/srv/data".into(), writable: true };
+    let container = Container { state: State::Exited, mounts: vec![mount], ..running("recorder") };
+    world.engine.change(|seen| {
+        seen.engine.local = false;
+        seen.volumes = vec![volume];
+        seen.containers = vec![container];
+    });
+    let tar = Command::new("tar").args(["--sort=name", "-cC"]).arg(world.path("srv")).arg("data").output().unwrap();
+    assert!(tar.status.success());
+    world.engine.archive("id-recorder", "/srv/data", tar.stdout);
+    world
+}
+
+#[test]
+fn a_volume_that_is_read_through_the_engine_is_restored_aside_only() {
+    let world = distant();
+    let outcome = world.capture();
+    let warnings = outcome.steps.iter().filter_map(|step| match &step.result {
+        StepResult::Done(done) => Some(done.warnings),
+        _ => None,
+    });
+    assert!(warnings.sum::<u64>() == 0, "what the manifest asks for is no warning");
+    world.restore("sessions", &world.ask(To::Folder(world.path("aside")))).unwrap();
+    assert_eq!(world.read("aside/data/a/x.txt") + &world.read("aside/data/a-b.txt"), "xb");
+    let error = world.plan("sessions", &world.ask(To::InPlace)).unwrap_err();
+    assert_eq!(error.to_string(), "source `sessions` reads its volumes through the engine, which cannot put them back in place");
+    assert!(error.help().unwrap().contains("--to"));
+    let catalog = fs::read_dir(world.path("one/demo/catalog/sessions")).unwrap().next().unwrap().unwrap().path();
+    assert!(fs::read_to_string(catalog).unwrap().contains("\"fidelity\": \"reduced\""));
+}
+
+#[test]
+fn a_stream_of_the_engine_that_is_cut_off_makes_no_artifact() {
+    let world = distant();
+    let tar = Command::new("tar").args(["-cC"]).arg(world.path("srv")).arg("data").output().unwrap().stdout;
+    world.engine.archive("id-recorder", "/srv/data", tar[..1024].to_vec());
+    let outcome = world.attempt();
+    let failed = outcome.steps.iter().filter(|step| matches!(&step.result, StepResult::Failed { .. }));
+    assert_eq!(failed.map(|step| step.address.contains("sessions")).collect::<Vec<_>>(), [true]);
+    assert!(!world.path("one/demo/catalog/sessions").exists());
 }

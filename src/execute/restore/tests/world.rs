@@ -129,6 +129,13 @@ impl World {
 
     /// Captures everything, copies included.
     pub(super) fn capture(&self) -> Outcome {
+        let outcome = self.attempt();
+        assert!(outcome.steps.iter().all(|s| matches!(s.result, crate::execute::StepResult::Done(_))), "{outcome:#?}");
+        outcome
+    }
+
+    /// Tries to.
+    pub(super) fn attempt(&self) -> Outcome {
         self.wait(TimeDelta::minutes(1));
         let request = Request { only: BTreeSet::new(), now: true };
         let plan = decide(&self.set, &self.facts(), self.now(), &request);
@@ -136,9 +143,7 @@ impl World {
         let observe = Arc::new(move || facts(&set, &ports));
         let order = Order { set: Arc::clone(&self.set), plan, request, approved: None };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let outcome = runtime.block_on(apply(order, self.ports.clone(), observe)).unwrap();
-        assert!(outcome.steps.iter().all(|s| matches!(s.result, crate::execute::StepResult::Done(_))), "{outcome:#?}");
-        outcome
+        runtime.block_on(apply(order, self.ports.clone(), observe)).unwrap()
     }
 
     /// The newest artifact of a policy.
