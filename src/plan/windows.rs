@@ -2,12 +2,16 @@
 //!
 //! Captures whose closed sets overlap share a window, so that nothing is stopped twice. Everything that a capture waits for anyway,
 //! new stores and room, comes before the first stop. What is owed by interrupted runs is woken before anything is stopped.
+//!
+//! A command that runs in a container needs it awake: a capture without a window comes after the one that quiets its container, a
+//! capture with a window is left to the next run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use super::closure::{Closed, close};
+use super::closure::{Closed, close, runs_in};
+use super::refusal::Refusal;
 use super::step::{Reason, Step, Work};
 use super::view::View;
 use super::window::{Downtime, Quiet};
@@ -15,7 +19,7 @@ use super::{mounts, refusal};
 use crate::facts::Facts;
 use crate::finding::{Finding, Span};
 use crate::model::id::{Instant, Name, Random};
-use crate::model::{Policy, PolicySet, Source, SourceKind};
+use crate::model::{Policy, PolicySet, Source};
 
 /// Wakes what interrupted runs owe, one step a run.
 pub(super) fn recoveries(facts: &Facts) -> Vec<Step> {
@@ -46,28 +50,50 @@ pub(super) fn open(
 ) -> Vec<Step> {
     let recovered: Vec<String> = recovered.iter().map(|s| s.address.clone()).collect();
     let mut steps = Vec::new();
-    let mut windows: Vec<Window<'_>> = Vec::new();
+    let mut captures: Vec<Windowed<'_>> = Vec::new();
+    let mut awake: Vec<(Step, &str)> = Vec::new();
     for mut step in makes {
         let Some((policy, source)) = captured(set, &step) else {
             steps.push(step);
             continue;
         };
-        if matches!(&source.kind, SourceKind::Command(command) if command.container.is_some()) {
+        if runs_in(source).is_some() {
             step.after.extend(recovered.iter().cloned());
         }
         // Refused sets have been told already, where their capture was left out.
-        let nodes = close(set, facts, &source.stop, false).unwrap_or_default().members;
-        let nodes: BTreeSet<String> = nodes.into_iter().map(|member| member.quiet.address).collect();
-        if nodes.is_empty() {
-            findings.extend(written(facts, policy, source, &[]));
-            steps.push(step);
+        let closed = close(set, facts, &source.stop, false).unwrap_or_default();
+        if !closed.members.is_empty() {
+            captures.push(Windowed { step, policy, source, closed });
             continue;
         }
-        join(&mut windows, Window { nodes, captures: vec![Windowed { step, policy, source }] });
+        findings.extend(written(facts, policy, source, &[]));
+        match runs_in(source) {
+            Some(container) => awake.push((step, container)),
+            None => steps.push(step),
+        }
+    }
+    let silent = |w: &Windowed<'_>, of: &[Windowed<'_>]| {
+        let container = runs_in(w.source)?;
+        let by: Vec<Name> = of.iter().filter(|c| c.closed.quiets(container)).map(|c| c.policy.name.clone()).collect();
+        (!by.is_empty()).then(|| Refusal::Silenced { container: container.to_owned(), by })
+    };
+    // one at a time: two that silence each other are captured by turns
+    while let Some((place, refusal)) = captures.iter().enumerate().find_map(|(n, w)| Some((n, silent(w, &captures)?))) {
+        refusal.tell(set, captures.remove(place).policy, findings);
+    }
+    for (step, container) in &mut awake {
+        let nodes: BTreeSet<&str> = captures.iter().filter_map(|c| c.closed.node_of(container)).collect();
+        step.after.extend(nodes.into_iter().map(start));
+    }
+    let mut windows: Vec<Window<'_>> = Vec::new();
+    for capture in captures {
+        let nodes = capture.closed.members.iter().map(|member| member.quiet.address.clone()).collect();
+        join(&mut windows, Window { nodes, captures: vec![capture] });
     }
     for (number, window) in windows.into_iter().enumerate() {
         steps.extend(window.steps(set, facts, now, &(number + 1).to_string(), &recovered, findings));
     }
+    steps.extend(awake.into_iter().map(|(step, _)| step));
     steps
 }
 
@@ -100,6 +126,8 @@ struct Windowed<'a> {
     step: Step,
     policy: &'a Policy,
     source: &'a Source,
+    /// What its own source quiets.
+    closed: Closed,
 }
 
 fn captured<'a>(set: &'a PolicySet, step: &Step) -> Option<(&'a Policy, &'a Source)> {
