@@ -3,6 +3,8 @@
 //! Captures whose closed sets overlap share a window, so that nothing is stopped twice. Everything that a capture waits for anyway,
 //! new stores and room, comes before the first stop. What is owed by interrupted runs is woken before anything is stopped.
 //!
+//! Windows run side by side, unless one needs what is quiet in the other: those come one after the other.
+//!
 //! A command that runs in a container needs it awake: a capture without a window comes after the one that quiets its container, a
 //! capture with a window is left to the next run.
 
@@ -12,6 +14,7 @@ use chrono::TimeDelta;
 
 use super::closure::{Closed, close, runs_in};
 use super::refusal::Refusal;
+use super::running::Running;
 use super::step::{Reason, Step, Work};
 use super::view::View;
 use super::window::{Downtime, Quiet};
@@ -81,17 +84,24 @@ pub(super) fn open(
     while let Some((place, refusal)) = captures.iter().enumerate().find_map(|(n, w)| Some((n, silent(w, &captures)?))) {
         refusal.tell(set, captures.remove(place).policy, findings);
     }
+    let running = Running::new(set, facts);
+    let nodes: BTreeSet<&String> = captures.iter().flat_map(|c| &c.closed.members).map(|member| &member.quiet.address).collect();
     for (step, container) in &mut awake {
-        let nodes: BTreeSet<&str> = captures.iter().filter_map(|c| c.closed.node_of(container)).collect();
-        step.after.extend(nodes.into_iter().map(start));
+        let own = running.named(container).map_or(&[][..], |c| running.nodes_of(&c.id));
+        let needs: BTreeSet<&str> = own.iter().flat_map(|node| running.graph.reach(node).into_iter().chain([node.as_str()])).collect();
+        step.after.extend(nodes.iter().filter(|node| needs.contains(node.as_str())).map(|node| start(node)));
     }
     let mut windows: Vec<Window<'_>> = Vec::new();
     for capture in captures {
         let nodes = capture.closed.members.iter().map(|member| member.quiet.address.clone()).collect();
         join(&mut windows, Window { nodes, captures: vec![capture] });
     }
+    let mut done: Vec<BTreeSet<String>> = Vec::new();
     for (number, window) in windows.into_iter().enumerate() {
-        steps.extend(window.steps(set, facts, now, &(number + 1).to_string(), &recovered, findings));
+        let earlier = done.iter().filter(|nodes| window.meets(nodes, &running)).flatten().map(|node| start(node));
+        let before: Vec<String> = recovered.iter().cloned().chain(earlier).collect();
+        done.push(window.nodes.clone());
+        steps.extend(window.steps(set, facts, now, &(number + 1).to_string(), &before, findings));
     }
     steps.extend(awake.into_iter().map(|(step, _)| step));
     steps
@@ -155,15 +165,15 @@ impl Window<'_> {
         self.captures.first().map(|c| &c.policy.name)
     }
 
-    fn steps(
-        self,
-        set: &PolicySet,
-        facts: &Facts,
-        now: Instant,
-        name: &str,
-        recovered: &[String],
-        findings: &mut Vec<Finding>,
-    ) -> Vec<Step> {
+    /// Whether anything in it needs what is quiet in the other one, or the other way round: what is woken could not get ready.
+    fn meets(&self, other: &BTreeSet<String>, running: &Running<'_>) -> bool {
+        let needs = |from: &BTreeSet<String>, to: &BTreeSet<String>| {
+            from.iter().any(|node| running.graph.reach(node).into_iter().any(|need| to.contains(need)))
+        };
+        needs(&self.nodes, other) || needs(other, &self.nodes)
+    }
+
+    fn steps(self, set: &PolicySet, facts: &Facts, now: Instant, name: &str, before: &[String], findings: &mut Vec<Finding>) -> Vec<Step> {
         let named: BTreeSet<&Name> = self.captures.iter().flat_map(|c| &c.source.stop).collect();
         let named: Vec<Name> = named.into_iter().cloned().collect();
         let Closed { members, dangling } = close(set, facts, &named, false).unwrap_or_default();
@@ -176,7 +186,7 @@ impl Window<'_> {
         findings.extend(downtime.as_ref().and_then(|downtime| self.too_long(name, downtime)));
 
         let before: BTreeSet<String> =
-            self.captures.iter().flat_map(|c| c.step.after.iter().cloned()).chain(recovered.iter().cloned()).collect();
+            self.captures.iter().flat_map(|c| c.step.after.iter().cloned()).chain(before.iter().cloned()).collect();
         let policies: Vec<Name> = self.captures.iter().map(|c| c.policy.name.clone()).collect();
         let mut steps = Vec::new();
         for member in &members {

@@ -117,6 +117,20 @@ fn a_command_in_a_container_runs_while_that_container_is_awake() {
 }
 
 #[test]
+fn windows_of_which_one_needs_the_other_come_one_after_the_other() {
+    let runs = [part("web", 1, &["api"]), part("api", 1, &["db"]), part("db", 1, &[]), part("mail", 1, &[])];
+    let lab = Lab::new(&[("a", &["web"]), ("b", &["mail"]), ("c", &["db"]), ("d", &[])]).runs(runs).runs_in("d", "api-1");
+    let lab = ["web", "db", "mail"].iter().fold(lab, |lab, s| lab.service(s, compose(s), &[]));
+    let plan = lab.plan();
+    assert!(stop(&plan, "service.web").0.after.is_empty());
+    assert!(stop(&plan, "service.mail").0.after.is_empty());
+    assert_eq!(stop(&plan, "service.db").0.after, ["start:service.web"]);
+    // what a command's container needs is awake too
+    assert_eq!(plan.steps.last().unwrap().after, ["start:service.db"]);
+    in_order(&plan);
+}
+
+#[test]
 fn a_plan_is_valid_until_its_slots_are_too_old() {
     let lab = Lab::new(&[("data", &["db"])]).runs([container("db")]).services(&["db"]);
     let limit = slot() + chrono::TimeDelta::hours(1);
@@ -243,6 +257,11 @@ fn who_writes_what_is_read_at_rest_is_named() {
         ]
     );
     assert!(!plan.refused());
+    // what is owed writes again once it is woken
+    let down = Container { state: State::Exited, ..with("agent", vec![bind("/srv/a", true)]) };
+    let owed = Lab::new(&[("a", &["db"])]).runs([container("db"), down]).services(&["db"]);
+    assert_eq!(said(&owed.plan()), [""; 0]);
+    assert_eq!(said(&owed.owed(&[], &["id-agent"]).plan()).len(), 1);
     // patterns are compared a component at a time
     let mut lab = lab;
     let crate::model::SourceKind::Files(files) = &mut lab.set.sources.get_mut("a").unwrap().kind else { unreachable!() };
