@@ -14,7 +14,7 @@ use crate::facts::{Container, Facts, State};
 use crate::finding::Finding;
 use crate::graph::{Edge, Graph};
 use crate::model::id::Name;
-use crate::model::{Mode, Policy, PolicySet, READY_TIMEOUT, Ready, Service, ServiceKind, SourceKind};
+use crate::model::{Mode, Policy, PolicySet, READY_TIMEOUT, Ready, Service, ServiceKind, Source, SourceKind};
 
 /// What must be quiet so that these services are, in the order in which it is quieted. `restoring`: everything is stopped and
 /// nothing paused, and what is paused already is stopped too.
@@ -26,7 +26,7 @@ pub fn quiet(set: &PolicySet, facts: &Facts, services: &[Name], restoring: bool)
 }
 
 /// A closed set, in the order in which it is quieted.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Closed {
     pub(super) members: Vec<Member>,
     /// Labels of the members that lead nowhere: node, container, service.
@@ -34,7 +34,7 @@ pub(super) struct Closed {
 }
 
 /// One node of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Member {
     pub(super) quiet: Quiet,
     /// What it shares, and with what; none for what was named.
@@ -51,15 +51,39 @@ pub(super) struct Shared {
 /// Why a policy cannot be captured now, as far as its services and its engine go.
 pub(super) fn refusals(set: &PolicySet, facts: &Facts, policy: &Policy) -> Vec<Refusal> {
     let Some(source) = set.sources.get(&policy.source) else { return Vec::new() };
-    let contained = match &source.kind {
-        SourceKind::Files(_) => false,
-        SourceKind::Volume(_) => true,
-        SourceKind::Command(command) => command.container.is_some(),
-    };
-    if contained && let Err(message) = engine(facts) {
+    if (matches!(source.kind, SourceKind::Volume(_)) || runs_in(source).is_some())
+        && let Err(message) = engine(facts)
+    {
         return vec![Refusal::Engine(message)];
     }
-    close(set, facts, &source.stop, false).err().unwrap_or_default()
+    match close(set, facts, &source.stop, false) {
+        Err(refusals) => refusals,
+        Ok(closed) => match runs_in(source).filter(|container| closed.quiets(container)) {
+            Some(container) => vec![Refusal::Silenced { container: container.to_owned(), by: Vec::new() }],
+            None => Vec::new(),
+        },
+    }
+}
+
+/// The container that a source's command runs in: nothing can be run in it while it is quiet.
+pub(super) fn runs_in(source: &Source) -> Option<&str> {
+    match &source.kind {
+        SourceKind::Files(_) | SourceKind::Volume(_) => None,
+        SourceKind::Command(command) => command.container.as_deref(),
+    }
+}
+
+impl Closed {
+    /// Whether the container of this name is quiet.
+    pub(super) fn quiets(&self, container: &str) -> bool {
+        self.node_of(container).is_some()
+    }
+
+    /// The node with which the container of this name is quiet.
+    pub(super) fn node_of(&self, container: &str) -> Option<&str> {
+        let holds = |quiet: &Quiet| matches!(&quiet.handle, Handle::Containers(subjects) if subjects.iter().any(|s| s.name == container));
+        self.members.iter().map(|member| &member.quiet).find(|quiet| holds(quiet)).map(|quiet| quiet.address.as_str())
+    }
 }
 
 /// Closes a set of services, or says everything that is in the way of quieting it.

@@ -18,7 +18,7 @@ pub fn mounters(facts: &Facts, paths: &[PathBuf], volumes: &[String], quiet: &[Q
     for name in volumes {
         places.extend(places_of(picture, name));
     }
-    let holds = |c: &&Container| c.state.works() || c.state == State::Paused;
+    let holds = |c: &&Container| works(facts, c) || c.state == State::Paused;
     let mut names: Vec<String> = awake(picture, quiet)
         .filter(holds)
         .filter(|c| c.mounts.iter().any(|mount| places.iter().any(|place| place.is_in(mount))))
@@ -38,7 +38,7 @@ pub(super) fn writers(facts: &Facts, source: &Source, quiet: &[Quiet]) -> Vec<(S
         SourceKind::Volume(volume) => volume_places(picture, volume),
     };
     let mut found: Vec<(String, String)> = Vec::new();
-    for container in awake(picture, quiet).filter(|c| c.state.works()) {
+    for container in awake(picture, quiet).filter(|c| works(facts, c)) {
         for mount in container.mounts.iter().filter(|mount| mount.writable) {
             found.extend(places.iter().filter(|(_, place)| place.is_in(mount)).map(|(what, _)| (container.name.clone(), what.clone())));
         }
@@ -46,6 +46,11 @@ pub(super) fn writers(facts: &Facts, source: &Source, quiet: &[Quiet]) -> Vec<(S
     found.sort();
     found.dedup();
     found
+}
+
+/// Whether it works, once interrupted runs are recovered.
+fn works(facts: &Facts, container: &Container) -> bool {
+    container.state.works() || facts.owed.iter().any(|owed| owed.containers.contains(&container.id))
 }
 
 /// Containers that stay as they are, this program's own left out.

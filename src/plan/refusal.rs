@@ -25,6 +25,8 @@ pub(super) enum Refusal {
     Swarm { node: String, container: String, swarm: String },
     /// A container is two services.
     Twice { nodes: Vec<String>, container: String },
+    /// The source's command would have to run in a container that is quiet: for its own policy, or for these.
+    Silenced { container: String, by: Vec<Name> },
     /// There is no order.
     Circle(Vec<Edge>),
 }
@@ -52,6 +54,11 @@ impl Refusal {
                 format!("{}would make swarm start another task of service `{swarm}`", stopping(node, container))
             }
             Self::Twice { nodes, container } => format!("container `{container}` is {} at once", named(nodes)),
+            Self::Silenced { container, by } => {
+                let names: Vec<String> = by.iter().map(|policy| format!("`{policy}`")).collect();
+                let whose = if by.is_empty() { "by its own `stop`".to_owned() } else { format!("for policy {}", names.join(", ")) };
+                format!("its command runs in container `{container}`, which is quiet {whose}")
+            }
             Self::Circle(edges) => {
                 let way: Vec<&str> = edges.iter().chain(edges.first()).map(|edge| edge.from.as_str()).collect();
                 format!("these need each other in a circle: {}", way.join(" -> "))
@@ -69,6 +76,8 @@ impl Refusal {
             Self::Own { .. } => "run lucid-policy on the host, or leave its own container out of `stop`",
             Self::Swarm { .. } => "leave it out of `stop`: this version does not quiet services of a swarm",
             Self::Twice { .. } => "declare it once",
+            Self::Silenced { by, .. } if by.is_empty() => "leave that container out of `stop`: it must be awake for the command",
+            Self::Silenced { .. } => "the next run captures it; schedules that are apart avoid this",
             Self::Circle(_) => "remove one of these needs from the manifest or from the compose file",
         }
     }
@@ -83,6 +92,7 @@ impl Refusal {
             Self::Own { .. } => code::STOP_SELF,
             Self::Swarm { .. } => code::STOP_SWARM,
             Self::Twice { .. } => code::SERVICE_TWICE,
+            Self::Silenced { .. } => code::STOP_SOURCE,
             Self::Circle(_) => code::SERVICE_CYCLE,
         }
     }
@@ -110,7 +120,7 @@ impl Refusal {
     fn explained(&self, set: &PolicySet, finding: Finding) -> Finding {
         let declared = |node: &str| -> Option<Span> { Some(set.services.get(node.strip_prefix("service.")?)?.span.clone()) };
         let finding = match self {
-            Self::Engine(_) => finding,
+            Self::Engine(_) | Self::Silenced { .. } => finding,
             Self::Missing { service, .. } | Self::NotRunning { service, .. } => {
                 finding.maybe_at(declared(&address(service)), "this service")
             }

@@ -215,7 +215,7 @@ pub enum Reason {
     Shares {
         /// What it shares something with.
         with: String,
-        /// What it shares: `network`, `volumes` ...
+        /// What it shares: `namespaces` or `volumes`.
         what: String,
     },
     /// What was quieted is woken.

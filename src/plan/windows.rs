@@ -2,12 +2,19 @@
 //!
 //! Captures whose closed sets overlap share a window, so that nothing is stopped twice. Everything that a capture waits for anyway,
 //! new stores and room, comes before the first stop. What is owed by interrupted runs is woken before anything is stopped.
+//!
+//! Windows run side by side, unless one needs what is quiet in the other: those come one after the other.
+//!
+//! A command that runs in a container needs it awake: a capture without a window comes after the one that quiets its container, a
+//! capture with a window is left to the next run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 
-use super::closure::{Closed, close};
+use super::closure::{Closed, close, runs_in};
+use super::refusal::Refusal;
+use super::running::Running;
 use super::step::{Reason, Step, Work};
 use super::view::View;
 use super::window::{Downtime, Quiet};
@@ -15,7 +22,7 @@ use super::{mounts, refusal};
 use crate::facts::Facts;
 use crate::finding::{Finding, Span};
 use crate::model::id::{Instant, Name, Random};
-use crate::model::{Policy, PolicySet, Source, SourceKind};
+use crate::model::{Policy, PolicySet, Source};
 
 /// Wakes what interrupted runs owe, one step a run.
 pub(super) fn recoveries(facts: &Facts) -> Vec<Step> {
@@ -46,28 +53,57 @@ pub(super) fn open(
 ) -> Vec<Step> {
     let recovered: Vec<String> = recovered.iter().map(|s| s.address.clone()).collect();
     let mut steps = Vec::new();
-    let mut windows: Vec<Window<'_>> = Vec::new();
+    let mut captures: Vec<Windowed<'_>> = Vec::new();
+    let mut awake: Vec<(Step, &str)> = Vec::new();
     for mut step in makes {
         let Some((policy, source)) = captured(set, &step) else {
             steps.push(step);
             continue;
         };
-        if matches!(&source.kind, SourceKind::Command(command) if command.container.is_some()) {
+        if runs_in(source).is_some() {
             step.after.extend(recovered.iter().cloned());
         }
         // Refused sets have been told already, where their capture was left out.
-        let nodes = close(set, facts, &source.stop, false).unwrap_or_default().members;
-        let nodes: BTreeSet<String> = nodes.into_iter().map(|member| member.quiet.address).collect();
-        if nodes.is_empty() {
-            findings.extend(written(facts, policy, source, &[]));
-            steps.push(step);
+        let closed = close(set, facts, &source.stop, false).unwrap_or_default();
+        if !closed.members.is_empty() {
+            captures.push(Windowed { step, policy, source, closed });
             continue;
         }
-        join(&mut windows, Window { nodes, captures: vec![Windowed { step, policy, source }] });
+        findings.extend(written(facts, policy, source, &[]));
+        match runs_in(source) {
+            Some(container) => awake.push((step, container)),
+            None => steps.push(step),
+        }
     }
+    let silent = |w: &Windowed<'_>, of: &[Windowed<'_>]| {
+        let container = runs_in(w.source)?;
+        let by: Vec<Name> = of.iter().filter(|c| c.closed.quiets(container)).map(|c| c.policy.name.clone()).collect();
+        (!by.is_empty()).then(|| Refusal::Silenced { container: container.to_owned(), by })
+    };
+    // one at a time: two that silence each other are captured by turns
+    while let Some((place, refusal)) = captures.iter().enumerate().find_map(|(n, w)| Some((n, silent(w, &captures)?))) {
+        refusal.tell(set, captures.remove(place).policy, findings);
+    }
+    let running = Running::new(set, facts);
+    let nodes: BTreeSet<&String> = captures.iter().flat_map(|c| &c.closed.members).map(|member| &member.quiet.address).collect();
+    for (step, container) in &mut awake {
+        let own = running.named(container).map_or(&[][..], |c| running.nodes_of(&c.id));
+        let needs: BTreeSet<&str> = own.iter().flat_map(|node| running.graph.reach(node).into_iter().chain([node.as_str()])).collect();
+        step.after.extend(nodes.iter().filter(|node| needs.contains(node.as_str())).map(|node| start(node)));
+    }
+    let mut windows: Vec<Window<'_>> = Vec::new();
+    for capture in captures {
+        let nodes = capture.closed.members.iter().map(|member| member.quiet.address.clone()).collect();
+        join(&mut windows, Window { nodes, captures: vec![capture] });
+    }
+    let mut done: Vec<BTreeSet<String>> = Vec::new();
     for (number, window) in windows.into_iter().enumerate() {
-        steps.extend(window.steps(set, facts, now, &(number + 1).to_string(), &recovered, findings));
+        let earlier = done.iter().filter(|nodes| window.meets(nodes, &running)).flatten().map(|node| start(node));
+        let before: Vec<String> = recovered.iter().cloned().chain(earlier).collect();
+        done.push(window.nodes.clone());
+        steps.extend(window.steps(set, facts, now, &(number + 1).to_string(), &before, findings));
     }
+    steps.extend(awake.into_iter().map(|(step, _)| step));
     steps
 }
 
@@ -100,6 +136,8 @@ struct Windowed<'a> {
     step: Step,
     policy: &'a Policy,
     source: &'a Source,
+    /// What its own source quiets.
+    closed: Closed,
 }
 
 fn captured<'a>(set: &'a PolicySet, step: &Step) -> Option<(&'a Policy, &'a Source)> {
@@ -127,15 +165,15 @@ impl Window<'_> {
         self.captures.first().map(|c| &c.policy.name)
     }
 
-    fn steps(
-        self,
-        set: &PolicySet,
-        facts: &Facts,
-        now: Instant,
-        name: &str,
-        recovered: &[String],
-        findings: &mut Vec<Finding>,
-    ) -> Vec<Step> {
+    /// Whether anything in it needs what is quiet in the other one, or the other way round: what is woken could not get ready.
+    fn meets(&self, other: &BTreeSet<String>, running: &Running<'_>) -> bool {
+        let needs = |from: &BTreeSet<String>, to: &BTreeSet<String>| {
+            from.iter().any(|node| running.graph.reach(node).into_iter().any(|need| to.contains(need)))
+        };
+        needs(&self.nodes, other) || needs(other, &self.nodes)
+    }
+
+    fn steps(self, set: &PolicySet, facts: &Facts, now: Instant, name: &str, before: &[String], findings: &mut Vec<Finding>) -> Vec<Step> {
         let named: BTreeSet<&Name> = self.captures.iter().flat_map(|c| &c.source.stop).collect();
         let named: Vec<Name> = named.into_iter().cloned().collect();
         let Closed { members, dangling } = close(set, facts, &named, false).unwrap_or_default();
@@ -148,7 +186,7 @@ impl Window<'_> {
         findings.extend(downtime.as_ref().and_then(|downtime| self.too_long(name, downtime)));
 
         let before: BTreeSet<String> =
-            self.captures.iter().flat_map(|c| c.step.after.iter().cloned()).chain(recovered.iter().cloned()).collect();
+            self.captures.iter().flat_map(|c| c.step.after.iter().cloned()).chain(before.iter().cloned()).collect();
         let policies: Vec<Name> = self.captures.iter().map(|c| c.policy.name.clone()).collect();
         let mut steps = Vec::new();
         for member in &members {

@@ -57,6 +57,8 @@ STOP_SELF error "stop-self", "a stop would end this program",
     "This program runs in one of the containers that would be quiet: named by the manifest, or joined to what is named by a namespace or by volumes. It could not wake anything again. Run it on the host, or keep its container apart.";
 STOP_SWARM error "stop-swarm", "a swarm would replace what is stopped",
     "The container is a task of a swarm service. When it ends, the swarm starts another one, which would write while the capture reads. This version does not quiet swarm services; scale the service down by a command service (`quiesce` and `resume`).";
+STOP_SOURCE error "stop-source", "a command's container would be quiet while it runs",
+    "The source is the output of a command in a container, and nothing can be run in a container that is stopped or paused. Either its own `stop` quiets that container, or joins it by a namespace or by volumes: then leave it out. Or another policy that is due in the same run quiets it: then this one is captured by the next run, and schedules that are apart avoid the wait.";
 LABEL_DANGLING warning "label-dangling", "a label names a service without containers",
     "Compose has written into the container's labels that it needs a service, and its project has no container of that service: it was removed, renamed, or never created. No order comes of it. Create the service, or create the container again so that its labels are those of the compose file.";
 WRITER_AWAKE warning "writer-awake", "something writes while it is captured",

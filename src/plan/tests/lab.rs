@@ -10,7 +10,7 @@ use crate::facts::{
 };
 use crate::finding::Lines;
 use crate::model::id::{ArtifactId, Capture, Instant, Name, Random};
-use crate::model::{Mode, PolicySet, READY_TIMEOUT, Ready, Service, ServiceKind, SourceKind, VolumeSource, read};
+use crate::model::{CommandSource, Mode, PolicySet, READY_TIMEOUT, Ready, Service, ServiceKind, SourceKind, VolumeSource, read};
 use crate::plan::{Handle, Plan, Quiet, Request, Step, Work, decide};
 
 /// A manifest and facts, to be changed at will.
@@ -215,6 +215,21 @@ impl Lab {
     pub(super) fn reads_volume(mut self, policy: &str, volume: &str) -> Self {
         let source = VolumeSource { volumes: vec![volume.to_owned()], project: Some("shop".to_owned()), exclude: Vec::new(), api: false };
         self.set.sources.get_mut(policy).unwrap().kind = SourceKind::Volume(source);
+        self
+    }
+
+    /// Lets a policy read the output of a command in a container.
+    pub(super) fn runs_in(mut self, policy: &str, container: &str) -> Self {
+        let source = CommandSource {
+            command: vec!["dump".to_owned()],
+            check_command: None,
+            restore_command: None,
+            env: std::collections::BTreeMap::new(),
+            file: "output".to_owned(),
+            container: Some(container.to_owned()),
+            user: None,
+        };
+        self.set.sources.get_mut(policy).unwrap().kind = SourceKind::Command(source);
         self
     }
 

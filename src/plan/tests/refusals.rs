@@ -71,6 +71,10 @@ fn each_reason_says_what_is_in_the_way() {
             ),
             "service-cycle: policy `one` is not captured: these need each other in a circle: service.api -> service.db -> service.api",
         ),
+        (
+            lab().runs([api(), Container { shares: vec!["id-api".to_owned()], ..container("db") }]).services(&["api"]).runs_in("one", "db"),
+            "stop-source: policy `one` is not captured: its command runs in container `db`, which is quiet by its own `stop`",
+        ),
     ];
     for (lab, expected) in table {
         assert_eq!(said(&refused(&lab)), [expected]);

@@ -91,6 +91,56 @@ fn a_policy_that_stops_nothing_that_works_has_no_window() {
 }
 
 #[test]
+fn a_command_in_a_container_runs_while_that_container_is_awake() {
+    // without a window of its own it comes after the one that quiets its container
+    let lab = Lab::new(&[("dump", &[]), ("tree", &["db"])]).runs([container("db")]).services(&["db"]).runs_in("dump", "db");
+    let plan = lab.plan();
+    assert_eq!(addresses(&plan), ["stop:service.db", "capture:policy.tree", "start:service.db", "capture:policy.dump"]);
+    assert_eq!(plan.steps[3].after, ["start:service.db"]);
+    in_order(&plan);
+    // with one it is left to the next run, whether the two share it or not
+    for stops in [&["web"][..], &["api"]] {
+        let lab = Lab::new(&[("dump", stops), ("tree", &["db", "web"])]).runs(["db", "web", "api"].map(container));
+        let mut lab = lab.services(&["db", "web", "api"]).runs_in("dump", "db");
+        let plan = lab.plan();
+        let all = ["stop:service.web", "stop:service.db", "capture:policy.tree", "start:service.db", "start:service.web"];
+        assert_eq!(addresses(&plan), all);
+        let expected = "stop-source: policy `dump` is not captured: its command runs in container `db`, which is quiet for policy `tree`";
+        assert_eq!(said(&plan), [expected]);
+        lab.facts = evolve(&plan, &lab.facts);
+        assert!(addresses(&lab.plan()).contains(&"capture:policy.dump") && said(&lab.plan()).is_empty());
+    }
+    // two that silence each other are captured by turns
+    let lab = Lab::new(&[("a", &["one"]), ("b", &["two"])]).runs(["one", "two"].map(container)).services(&["one", "two"]);
+    let lab = lab.runs_in("a", "two").runs_in("b", "one");
+    assert_eq!(addresses(&lab.plan()), ["stop:service.two", "capture:policy.b", "start:service.two"]);
+}
+
+#[test]
+fn windows_of_which_one_needs_the_other_come_one_after_the_other() {
+    let runs = [part("web", 1, &["api"]), part("api", 1, &["db"]), part("db", 1, &[]), part("mail", 1, &[])];
+    let lab = Lab::new(&[("a", &["web"]), ("b", &["mail"]), ("c", &["db"]), ("d", &[])]).runs(runs).runs_in("d", "api-1");
+    let lab = ["web", "db", "mail"].iter().fold(lab, |lab, s| lab.service(s, compose(s), &[]));
+    let plan = lab.plan();
+    assert!(stop(&plan, "service.web").0.after.is_empty());
+    assert!(stop(&plan, "service.mail").0.after.is_empty());
+    assert_eq!(stop(&plan, "service.db").0.after, ["start:service.web"]);
+    // what a command's container needs is awake too
+    assert_eq!(plan.steps.last().unwrap().after, ["start:service.db"]);
+    in_order(&plan);
+}
+
+#[test]
+fn a_plan_is_valid_until_its_slots_are_too_old() {
+    let lab = Lab::new(&[("data", &["db"])]).runs([container("db")]).services(&["db"]);
+    let limit = slot() + chrono::TimeDelta::hours(1);
+    assert_eq!(lab.plan().valid_until, Some(limit));
+    let plan = |at| decide(&lab.set, &lab.facts, at, &Request::default());
+    assert_eq!(addresses(&plan(limit)).len(), 3);
+    assert_eq!(addresses(&plan(limit + chrono::TimeDelta::seconds(1))), [""; 0]);
+}
+
+#[test]
 fn what_is_owed_counts_as_running_and_is_woken_before_the_stops() {
     let down = |named: &str| Container { state: State::Exited, ..container(named) };
     let lab = Lab::new(&[("data", &["db"]), ("other", &[])]).runs([down("db"), down("off")]).services(&["db", "off"]);
@@ -207,6 +257,11 @@ fn who_writes_what_is_read_at_rest_is_named() {
         ]
     );
     assert!(!plan.refused());
+    // what is owed writes again once it is woken
+    let down = Container { state: State::Exited, ..with("agent", vec![bind("/srv/a", true)]) };
+    let owed = Lab::new(&[("a", &["db"])]).runs([container("db"), down]).services(&["db"]);
+    assert_eq!(said(&owed.plan()), [""; 0]);
+    assert_eq!(said(&owed.owed(&[], &["id-agent"]).plan()).len(), 1);
     // patterns are compared a component at a time
     let mut lab = lab;
     let crate::model::SourceKind::Files(files) = &mut lab.set.sources.get_mut("a").unwrap().kind else { unreachable!() };
