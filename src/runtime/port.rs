@@ -35,7 +35,8 @@ pub trait Runtime: Send + Sync {
     /// Thaws a container.
     fn unpause(&self, id: &str) -> Result<(), RuntimeError>;
 
-    /// Runs a command in a container with its streams connected, to its end. Gives its exit code.
+    /// Runs a command in a container with its streams connected, to its end. Gives its exit code, before which nothing that it wrote is
+    /// worth anything. Once cancelled, it is killed where it can be: a command in a container of another host goes on.
     fn exec(&self, exec: &Exec<'_>, streams: Streams<'_>, cancel: &AtomicBool) -> Result<i64, RuntimeError>;
 
     /// Runs a short command, on this host or in a container, and ends it after `limit`.
@@ -60,7 +61,7 @@ pub struct Exec<'a> {
 
 /// What a command reads and writes.
 pub struct Streams<'a> {
-    /// Its standard input; none: empty.
+    /// Its standard input; none: empty. A read of it that blocks is waited for, even where the command has ended.
     pub stdin: Option<&'a mut (dyn Read + Send)>,
     /// Its standard output.
     pub stdout: &'a mut (dyn Write + Send),

@@ -8,7 +8,8 @@ use std::thread;
 
 use lucid_policy::runtime::{Docker, Runtime, RuntimeError};
 
-use crate::support::{Engine, surroundings};
+use crate::shared::until;
+use crate::support::{Engine, exec, surroundings};
 
 #[track_caller]
 fn unreachable(host: &str, words: &[&str]) {
@@ -73,6 +74,22 @@ fn tls_without_its_files_is_an_error_and_no_panic() {
 }
 
 #[test]
+fn it_is_spoken_to_from_threads_that_may_block_and_dropped_anywhere() {
+    let engine = Engine::new();
+    let (runtime, name) = (engine.runtime(), engine.run("one", &[]).name);
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap().block_on(async {
+        let blocking = tokio::task::spawn_blocking(move || {
+            let wrote = exec(&runtime, &name, &["cat"], Some(b"through")).unwrap();
+            let archive = std::io::copy(&mut runtime.read_archive(&name, "/etc").unwrap(), &mut std::io::sink()).unwrap();
+            (wrote.out, archive > 0, runtime.picture().is_ok(), runtime)
+        });
+        let (out, archive, picture, runtime) = blocking.await.unwrap();
+        assert_eq!((&*out, archive, picture), (&b"through"[..], true, true));
+        drop(runtime);
+    });
+}
+
+#[test]
 fn an_engine_that_was_killed_is_spoken_to_again() {
     let engine = Engine::own();
     let (runtime, container) = (engine.runtime(), engine.run("one", &["--restart", "always"]));
@@ -85,6 +102,14 @@ fn an_engine_that_was_killed_is_spoken_to_again() {
     let after = runtime.picture().unwrap();
     assert_eq!(after.engine, before.engine);
     assert_ne!(after.containers[0].started_at, before.containers[0].started_at);
+    // A command that runs when the engine dies has no exit code to show, and is not waited for.
+    let (name, running) = (container.name.clone(), engine.runtime());
+    let cut = thread::spawn(move || exec(&running, &name, &["sh", "-c", "touch /tmp/begun; sleep 4000"], None).map(|wrote| wrote.code));
+    until("it has begun", || engine.client.ask(&["exec", &container.id, "test", "-e", "/tmp/begun"]).status.success());
+    engine.kill();
+    let error = cut.join().unwrap().unwrap_err();
+    assert!(matches!(error, RuntimeError::Unreachable { .. }), "{error}");
+    engine.start();
     // The journal of a run that was cut names the endpoint.
     let again = Docker::at(&before.engine.endpoint, surroundings("unix:///nowhere"));
     assert_eq!(again.engine().unwrap(), before.engine);

@@ -46,6 +46,8 @@ pub(super) struct Line {
     /// The engine's version, and the API's that is spoken.
     pub(super) version: String,
     pub(super) api: String,
+    /// Whether it is Podman, which speaks as Docker does.
+    pub(super) podman: bool,
     /// The container that this program runs in.
     pub(super) own: Option<String>,
 }
@@ -114,8 +116,9 @@ impl Line {
         let entered = handle.enter();
         let client = connect(&endpoint.way).map_err(|e| asked.failed(&e))?;
         drop(entered);
-        let mut line = Self { endpoint, client, handle, version: String::new(), api: String::new(), own: super::own::id() };
+        let mut line = Self { endpoint, client, handle, version: String::new(), api: String::new(), podman: false, own: super::own::id() };
         let version = line.ask(asked, |client| async move { client.version().await })?;
+        line.podman = version.components.iter().flatten().any(|part| part.name.starts_with("Podman"));
         line.version = version.version.unwrap_or_default();
         line.api = version.api_version.unwrap_or_default();
         if parts(&line.api).is_none_or(|api| api < OLDEST) {

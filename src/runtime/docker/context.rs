@@ -65,7 +65,7 @@ pub(super) fn read(name: &str, around: &Surroundings, disk: &dyn Disk) -> Result
     let Some(contexts) = around.config_folder().map(|folder| folder.join("contexts")) else {
         return wrong(&shown, Path::new("contexts"), "there is no home, and no `DOCKER_CONFIG`");
     };
-    let id = folder_of(name);
+    let id = digest(name);
     let path = contexts.join("meta").join(&id).join("meta.json");
     let text = match disk.read(&path) {
         Ok(text) => text,
@@ -89,9 +89,9 @@ pub(super) fn read(name: &str, around: &Surroundings, disk: &dyn Disk) -> Result
     Ok(Context { host: docker.host, certificates })
 }
 
-/// The folder that a context is filed under.
-pub(super) fn folder_of(name: &str) -> String {
-    Sha256::digest(name.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+/// SHA-256 in hex: the folder that a context is filed under.
+pub(super) fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
         // Writing into a string does not fail.
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn far(file: &str) -> String {
-        format!("/home/ana/.docker/contexts/{}", file.replace("ID", &context::folder_of("far")))
+        format!("/home/ana/.docker/contexts/{}", file.replace("ID", &context::digest("far")))
     }
 
     #[test]
@@ -246,6 +246,6 @@ mod tests {
     #[test]
     fn contexts_are_filed_by_the_digest_of_their_name() {
         // As `printf far | sha256sum` has it.
-        assert_eq!(context::folder_of("far"), "512eea46ceb3921dff4363c7069d89d4964d1d9fccaa0f411851a7aa60a5c868");
+        assert_eq!(context::digest("far"), "512eea46ceb3921dff4363c7069d89d4964d1d9fccaa0f411851a7aa60a5c868");
     }
 }

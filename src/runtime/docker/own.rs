@@ -5,10 +5,11 @@ use std::fs;
 /// The files that an engine mounts into every container, from the container's own folder on its host.
 const MOUNTED: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
-/// The id of the container that this program runs in.
+/// The id of the container that this program runs in. One that lives in another's network has that one's files, so that the control
+/// group, where it shows a path at all, is asked first.
 pub(super) fn id() -> Option<String> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    from_mounts(&read("/proc/self/mountinfo")).or_else(|| from_cgroup(&read("/proc/self/cgroup")))
+    from_cgroup(&read("/proc/self/cgroup")).or_else(|| from_mounts(&read("/proc/self/mountinfo")))
 }
 
 /// Reads `mountinfo`. On an engine's host it names other containers too, but mounts none of the files from them.

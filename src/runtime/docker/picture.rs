@@ -16,6 +16,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::client::{ANSWER, Line};
 use super::compose;
+use super::context::digest;
 use crate::runtime::RuntimeError;
 use crate::runtime::seen::{Container, Engine, Health, Mount, Picture, State, Volume};
 
@@ -103,11 +104,19 @@ impl Line {
 
     fn described(&self, info: SystemInfo) -> Engine {
         Engine {
-            id: info.id.unwrap_or_default(),
+            id: self.identity(info),
             version: self.version.clone(),
             api: self.api.clone(),
             endpoint: self.endpoint.shown.clone(),
             local: self.local(),
+        }
+    }
+
+    /// Podman gives another identity with each answer; what it keeps its containers in, and on which host, stands for it.
+    fn identity(&self, info: SystemInfo) -> String {
+        match info.id.filter(|id| !id.is_empty() && !self.podman) {
+            Some(id) => id,
+            None => digest(&format!("{}\n{}", info.name.unwrap_or_default(), info.docker_root_dir.unwrap_or_default())),
         }
     }
 

@@ -34,14 +34,14 @@ impl Engine {
     /// An engine of this test alone, which may be killed. Its containers reach each other, and this host does not reach them.
     #[track_caller]
     pub(crate) fn own() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // Named so that `tests/run` finds it where this process was killed.
+        let folder = tempfile::Builder::new().prefix(&format!("{}-own-", run())).tempdir().unwrap();
         let host = own_engine("start", &folder);
         Self::at(host, Some(folder))
     }
 
     fn at(host: String, own: Option<TempDir>) -> Self {
-        let run = env::var("LUCID_TEST_RUN").unwrap_or_else(|_| "lt".to_owned());
-        let prefix = format!("{run}-{}-{}-", process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let prefix = format!("{}-{}-{}-", run(), process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         Self { client: Client { host }, prefix, own }
     }
 
@@ -130,6 +130,11 @@ impl Drop for Engine {
             None => self.clear(),
         }
     }
+}
+
+/// What everything of this run of `tests/run` is named after.
+fn run() -> String {
+    env::var("LUCID_TEST_RUN").unwrap_or_else(|_| "lt".to_owned())
 }
 
 #[track_caller]
