@@ -9,7 +9,7 @@ use crate::shared::{Ran, World, until};
 
 /// Keeps two files equal, and ends between two lines when it is told to: a reader that sees them differ has read while it wrote.
 const WRITER: &str = "trap 'end=1' TERM INT; n=0; \
-     while [ -z \"$$end\" ]; do n=$$((n+1)); echo $$n >>/data/one; echo $$n >>/data/two; usleep 2000; done";
+     while [ -z \"$$end\" ]; do n=$$((n+1)); echo $$n >>/data/one; echo $$n >>/data/two; usleep 20000; done";
 
 /// Three services in a row, each with a volume of its own that it writes to: `back`, `middle` that needs it, `front` that needs that
 /// one; and `aside`, which nobody stops.
@@ -68,7 +68,7 @@ impl Stack {
     #[track_caller]
     pub(crate) fn writes(&self) {
         for (name, _) in SERVICES {
-            until(&format!("{name} writes"), || self.lines(name) > 20);
+            until(&format!("{name} writes"), || self.lines(name) > 5);
         }
     }
 
