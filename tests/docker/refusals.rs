@@ -33,7 +33,11 @@ fn a_service_that_is_not_there() {
     let site = Site::new();
     let wrong = site.engine.name("nobody");
     site.world.edit(&format!("container = \"{}\"", site.web.name), &format!("container = \"{wrong}\""));
-    let words = ["policy `web` is not captured", &format!("service `web` needs container `{wrong}`, which does not exist"), "create what is missing"];
+    let words = [
+        "policy `web` is not captured",
+        &format!("service `web` needs container `{wrong}`, which does not exist"),
+        "create what is missing",
+    ];
     refused(&site, &words);
     site.world.edit("[service.container.web]\n", "[service.compose.web]\nproject = \"nowhere\"\nservice = \"web\"\n");
     site.world.edit(&format!("container = \"{wrong}\"\n"), "");
@@ -43,7 +47,10 @@ fn a_service_that_is_not_there() {
 #[test]
 fn a_container_that_a_stop_would_remove() {
     let site = Site::with(&["--rm"], &["idle"]);
-    refused(&site, &[&format!("quieting container `{}` of `service.web` would remove it", site.web.name), "without `--rm`", "mode = \"pause\""]);
+    refused(
+        &site,
+        &[&format!("quieting container `{}` of `service.web` would remove it", site.web.name), "without `--rm`", "mode = \"pause\""],
+    );
     site.service("mode = \"pause\"");
     let _ = site.world.run("apply --yes").good();
     site.untouched();
@@ -97,7 +104,11 @@ fn a_circle_of_the_manifest_and_of_labels() {
     let world = World::new(&manifest).on(&engine.client.host);
     let starts = || ["front", "back"].map(|name| project.service(name).started_at());
     let before = starts();
-    let words = ["policy `data` is not captured: these need each other in a circle: ", "service.back -> service.front", "service.front -> service.back"];
+    let words = [
+        "policy `data` is not captured: these need each other in a circle: ",
+        "service.back -> service.front",
+        "service.front -> service.back",
+    ];
     for verb in ["plan", "apply --yes"] {
         let _ = world.run(verb).ends(4).says(&words[..2]).says(&["remove one of these needs"]);
     }
@@ -157,7 +168,8 @@ fn the_programs_own_container() {
     let volume = engine.volume("data");
     volume.write("kept", "what is to be kept\n");
     let world = World::new(
-        &crate::support::manifest(&own, &volume.name).replace("[source.volume.web]\nvolumes = ", "[source.files.web]\npaths = [\"data\"]\nexclude = "),
+        &crate::support::manifest(&own, &volume.name)
+            .replace("[source.volume.web]\nvolumes = ", "[source.files.web]\npaths = [\"data\"]\nexclude = "),
     );
     let socket = engine.client.host.strip_prefix("unix://").unwrap();
     let mounts = [format!("{}:/world", world.folder().display()), format!("{socket}:/var/run/docker.sock")];
