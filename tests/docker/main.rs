@@ -7,16 +7,16 @@
 
 mod act;
 mod archive;
+mod crash;
 mod engine;
 mod examples;
 mod exec;
 mod picture;
 mod reach;
+mod recover;
+mod restore;
 #[path = "../integration/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other target needs the rest of it")]
 mod shared;
 mod support;
-mod crash;
-mod recover;
-mod restore;
 mod windows;
