@@ -268,7 +268,9 @@ impl Open {
         }
         let journal = self.journal().clone();
         let (outcomes, notes) = wake_all(&self.ports, self.ports.runtime.as_ref(), journal);
-        notes.into_iter().for_each(|(address, message)| self.ports.say(Event::StepWarning { address, message }));
+        for (address, message) in notes {
+            self.ports.say(Event::StepWarning { address, message });
+        }
         outcomes
     }
 }
@@ -303,7 +305,7 @@ pub(super) fn wake_all(
         };
         let mut kept = Woken::default();
         let (_, outcome) = timed(ports, &address, "start", || {
-            kept = Waking { runtime, service: &services[n], waking, begun, note: &note }.wake();
+            kept = Waking { runtime, service: &services[n], tried: waking, begun, note: &note }.wake();
             match &kept.failure {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(((), None)),

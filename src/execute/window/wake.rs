@@ -46,7 +46,7 @@ pub(super) struct Waking<'a> {
     pub(super) runtime: &'a dyn Runtime,
     pub(super) service: &'a Quiet,
     /// Whether an earlier try may have started it.
-    pub(super) waking: bool,
+    pub(super) tried: bool,
     /// Whether its `quiesce` may have run.
     pub(super) begun: bool,
     /// Writes down that it is about to be started.
@@ -63,7 +63,9 @@ impl Waking<'_> {
                     all.into_iter().map(|handle| handle.join().unwrap_or_else(|p| std::panic::resume_unwind(p))).collect::<Vec<_>>()
                 });
                 let mut sum = Woken::well(Vec::new());
-                each.into_iter().for_each(|one| sum.add(one));
+                for one in each {
+                    sum.add(one);
+                }
                 sum
             }
             Handle::Command { resume, container, user, .. } => self.resumed(resume, container.as_ref(), user.as_ref()),
@@ -101,7 +103,7 @@ impl Waking<'_> {
     }
 
     fn container(&self, subject: &Subject) -> Woken {
-        let (mut left, mut waking, mut notes) = (self.patience(), self.waking, Vec::new());
+        let (mut left, mut waking, mut notes) = (self.patience(), self.tried, Vec::new());
         let failed = |settled, notes, failure: String| Woken { settled, notes, failure: Some(failure) };
         loop {
             match self.step(subject, &mut waking) {
