@@ -228,7 +228,12 @@ impl Open {
             let service: &Quiet = &services[n];
             let address = format!("stop:{}", service.address);
             if !well || self.cancel.load(Ordering::SeqCst) {
-                let message = if well { "the run was interrupted" } else { "what needs it is not quiet" }.to_owned();
+                let message = match (well, self.overdue()) {
+                    (false, _) => "what needs it is not quiet",
+                    (true, Some(_)) => "`max_downtime` was over before it was its turn",
+                    (true, None) => "the run was interrupted",
+                }
+                .to_owned();
                 let result = StepResult::Skipped { message: message.clone() };
                 return ((Err(message), shown(&self.ports, &address, "stop", result, 0)), false);
             }
