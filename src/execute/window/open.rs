@@ -107,7 +107,7 @@ impl Window<'_> {
             for subject in subjects {
                 match super::journal::hold_container(ports, &engine.id, &subject.id, &holder)? {
                     Ok(one) => held.push(one),
-                    Err(other) => return Err(NotOpened::Locked(format!("container `{}` is held by {other}", subject.name))),
+                    Err(other) => return Err(NotOpened::Locked(format!("{other}, which quiets container `{}`", subject.name))),
                 }
             }
         }
