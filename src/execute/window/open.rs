@@ -310,7 +310,7 @@ pub(super) fn wake_all(
         };
         let mut kept = Woken::default();
         let (_, outcome) = timed(ports, &address, "start", || {
-            kept = Waking { runtime, service: &services[n], tried: waking, begun, note: &note }.wake();
+            kept = Waking { runtime, clock: &ports.clock, service: &services[n], tried: waking, begun, note: &note }.wake();
             match &kept.failure {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(((), None)),
