@@ -152,11 +152,20 @@ impl Session {
 
     /// A picture of the world now.
     pub(super) fn facts(&self) -> Result<Facts, Failure> {
+        self.see(Some(Arc::clone(&self.runtime)))
+    }
+
+    /// A picture of the stores now. Asks no engine: what is stored can be looked at while one hangs.
+    pub(super) fn catalogue(&self) -> Result<Facts, Failure> {
+        self.see(None)
+    }
+
+    fn see(&self, runtime: Option<Arc<dyn Runtime>>) -> Result<Facts, Failure> {
         let abandoned = self.state.abandoned()?;
         let eyes = Eyes {
             stores: self.stores().into_iter().map(|(name, store)| (name, store.map(|s| s as Arc<dyn ReadStore>))).collect(),
             sources: Arc::clone(&self.sources),
-            runtime: Arc::clone(&self.runtime),
+            runtime,
             owed: window::owed(&self.state)?,
             known: self.state.stores()?,
             dead_tags: abandoned.iter().filter_map(|what| what.strip_prefix(TEMPORARY).map(str::to_owned)).collect(),

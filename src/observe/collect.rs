@@ -18,8 +18,8 @@ pub struct Eyes {
     pub stores: BTreeMap<Name, Result<Arc<dyn ReadStore>, StoreError>>,
     /// Looks at sources.
     pub sources: Arc<dyn Sources>,
-    /// Looks at what runs.
-    pub runtime: Arc<dyn Runtime>,
+    /// Looks at what runs; none where nobody asks.
+    pub runtime: Option<Arc<dyn Runtime>>,
     /// What interrupted runs have quieted.
     pub owed: Vec<Owed>,
     /// The uuids that were seen before, by `<instance>/<store>`.
@@ -60,10 +60,8 @@ pub fn collect(set: &PolicySet, eyes: &Eyes, now: Instant) -> Facts {
 
 /// What runs, where the manifest has anything to do with it.
 fn engine(set: &PolicySet, eyes: &Eyes) -> RuntimeFacts {
-    if !set.needs_engine() {
-        return RuntimeFacts::NotNeeded;
-    }
-    match eyes.runtime.picture() {
+    let Some(runtime) = eyes.runtime.as_ref().filter(|_| set.needs_engine()) else { return RuntimeFacts::NotNeeded };
+    match runtime.picture() {
         Ok(picture) => RuntimeFacts::Seen(Box::new(picture)),
         Err(error) => RuntimeFacts::Unreachable(error.to_string()),
     }

@@ -1,6 +1,6 @@
 //! Inspects, quiets and wakes what runs: containers of an engine, and commands.
 //!
-//! [`Runtime`] is the port that everything above sees; [`Docker`] stands behind it on a host, [`Memory`] in tests of the layers above.
+//! [`Runtime`] is the port that everything above sees; [`Docker`] stands behind it on a host, `Memory` in tests of the layers above.
 //! It knows containers, volumes and commands, and nothing of policies: which of them are quiet when is the planner's to say.
 //!
 //! | file | job |

@@ -14,6 +14,7 @@ mod exec;
 mod odd;
 mod picture;
 mod reach;
+mod ready;
 mod recover;
 mod refusals;
 mod restore;

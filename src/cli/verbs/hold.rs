@@ -60,7 +60,7 @@ impl HoldArgs {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let session = Session::open(global, screen, Access::Write)?;
         let name = pin(&self.name)?;
-        let facts = session.facts()?;
+        let facts = session.catalogue()?;
         let (series, id) = select::artifact(&facts, &self.id)?;
         let record = HoldRecord {
             format_version: FormatVersion::CURRENT,
@@ -84,7 +84,7 @@ impl ReleaseArgs {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let session = Session::open(global, screen, Access::Write)?;
         let name = pin(&self.name)?;
-        let facts = session.facts()?;
+        let facts = session.catalogue()?;
         let (series, id) = select::artifact(&facts, &self.id)?;
         let stores = session.usable_stores();
         let mut released = false;

@@ -87,7 +87,8 @@ impl Args {
         let live = Live::new(*screen, format);
         let signals = runtime.block_on(async { live.watch() })?;
         let ports = session.ports(live.report(), Arc::clone(&signals.cancel));
-        let plan = plan(&session.set, &session.facts()?, &ports, policy, &ask)?;
+        let facts = if ask.to == To::InPlace { session.facts()? } else { session.catalogue()? };
+        let plan = plan(&session.set, &facts, &ports, policy, &ask)?;
         if format == Format::Text && (!screen.quiet || screen.interactive) {
             screen.out(&restore_text(&plan));
         }

@@ -36,7 +36,7 @@ impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Read)?;
-        let facts = session.facts()?;
+        let facts = session.catalogue()?;
         let (series, id) = select::artifact(&facts, &self.id)?;
         let reading = Reading::open(&session.set.instance, &session.usable_stores(), &facts, &series, id);
         let reading = reading.map_err(|e| match e {

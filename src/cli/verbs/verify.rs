@@ -47,7 +47,7 @@ impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Read)?;
-        let facts = session.facts()?;
+        let facts = session.catalogue()?;
         let targets = self.targets(&session, &facts)?;
         let unseen: Vec<Name> = facts.stores.iter().filter(|(_, s)| matches!(s, StoreFacts::Unusable(_))).map(|(n, _)| n.clone()).collect();
         let runtime = runtime()?;

@@ -561,7 +561,7 @@ fn eyes(set: &PolicySet, stores: [Arc<dyn WriteStore>; 2], down: [bool; 2], sour
         .zip(down)
         .map(|((n, store), down)| (name(n), if down { Err(down_now()) } else { Ok(store as Arc<dyn crate::store::ReadStore>) }));
     Eyes {
-        runtime: Arc::new(crate::runtime::Memory::new(Vec::new())),
+        runtime: Some(Arc::new(crate::runtime::Memory::new(Vec::new()))),
         owed: Vec::new(),
         stores: stores.filter(|(name, _)| set.stores.contains_key(name)).collect(),
         sources: Arc::clone(sources),

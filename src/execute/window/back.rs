@@ -40,10 +40,9 @@ pub(super) fn back(subject: &Subject, mode: Mode, waking: bool, seen: Option<&Co
     let by_somebody =
         |what: &str| Back::Left(format!("container `{name}` was {what} by somebody else meanwhile; it is left {}", seen.state.as_str()));
     match (subject.was, seen.state) {
-        (State::Paused, State::Paused) => Back::There,
         (State::Paused, State::Running) if !same_start && waking => Back::Freeze,
         (State::Paused, State::Running | State::Restarting) if same_start => by_somebody("thawed"),
-        (_, State::Running | State::Restarting) => Back::There,
+        (State::Paused, State::Paused) | (_, State::Running | State::Restarting) => Back::There,
         (_, State::Paused) if mode == Mode::Pause && same_start => Back::Thaw,
         (_, State::Paused) => by_somebody("paused"),
         (_, State::Exited | State::Created) if same_start || waking => Back::Start,

@@ -228,7 +228,12 @@ impl Open {
             let service: &Quiet = &services[n];
             let address = format!("stop:{}", service.address);
             if !well || self.cancel.load(Ordering::SeqCst) {
-                let message = if well { "the run was interrupted" } else { "what needs it is not quiet" }.to_owned();
+                let message = match (well, self.overdue()) {
+                    (false, _) => "what needs it is not quiet",
+                    (true, Some(_)) => "`max_downtime` was over before it was its turn",
+                    (true, None) => "the run was interrupted",
+                }
+                .to_owned();
                 let result = StepResult::Skipped { message: message.clone() };
                 return ((Err(message), shown(&self.ports, &address, "stop", result, 0)), false);
             }
@@ -268,7 +273,9 @@ impl Open {
         }
         let journal = self.journal().clone();
         let (outcomes, notes) = wake_all(&self.ports, self.ports.runtime.as_ref(), journal);
-        notes.into_iter().for_each(|(address, message)| self.ports.say(Event::StepWarning { address, message }));
+        for (address, message) in notes {
+            self.ports.say(Event::StepWarning { address, message });
+        }
         outcomes
     }
 }
@@ -303,7 +310,7 @@ pub(super) fn wake_all(
         };
         let mut kept = Woken::default();
         let (_, outcome) = timed(ports, &address, "start", || {
-            kept = Waking { runtime, service: &services[n], waking, begun, note: &note }.wake();
+            kept = Waking { runtime, clock: &ports.clock, service: &services[n], tried: waking, begun, note: &note }.wake();
             match &kept.failure {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(((), None)),

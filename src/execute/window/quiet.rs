@@ -10,7 +10,7 @@ use crate::plan::{Handle, Quiet, Subject};
 use crate::runtime::{Call, Runtime, RuntimeError};
 
 /// How long a pair of commands may take, unless the manifest says otherwise.
-const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+const COMMAND_LIMIT: Duration = Duration::from_mins(1);
 /// The grace period of an engine, where a container has none of its own.
 const ENGINE_GRACE: Duration = Duration::from_secs(10);
 /// How long after its grace period a container is still expected to end: the engine has to kill it and to tidy up.

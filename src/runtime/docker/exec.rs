@@ -25,6 +25,9 @@ use crate::runtime::{Call, Ended, Exec, RuntimeError, Streams};
 
 /// How often the cancel flag is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
+/// How long a command may go on without streams. A proxy before the engine may cut them, and what a command wrote after that is lost:
+/// its exit code must not make a whole of it.
+const STREAMLESS: Duration = Duration::from_secs(10);
 /// The most that is read from standard input at a time. Bytes.
 const BLOCK: usize = 64 * 1024;
 /// How many blocks wait between standard input and the engine.
@@ -165,15 +168,19 @@ impl Running<'_> {
             () = feeding => Ok(()),
             message = failed.wait() => Err(self.asked.refused(&format!("its input cannot be read: {message}"))),
         };
-        if let Err(error) = read {
+        let ended = match read {
+            Ok(()) => tokio::time::timeout(STREAMLESS, self.code())
+                .await
+                .unwrap_or_else(|_| Err(self.asked.refused("its streams ended and it did not: the connection was cut"))),
+            Err(error) => Err(error),
+        };
+        if ended.is_err() {
             self.line.kill(&self.id).await;
-            return Err(error);
         }
-        drop(stream);
-        self.code().await
+        ended
     }
 
-    /// The exit code. A command may go on after it has closed its streams.
+    /// The exit code, which is there a moment after the streams have ended.
     async fn code(&self) -> Result<i64, RuntimeError> {
         let mut pause = Duration::from_millis(2);
         loop {

@@ -66,7 +66,7 @@ impl World {
             let (clock, id, runtime) = (Arc::clone(&clock), host.id.clone(), Arc::clone(&runtime));
             move || -> Facts {
                 let eyes = Eyes {
-                    runtime: Arc::clone(&runtime),
+                    runtime: Some(Arc::clone(&runtime)),
                     owed: Vec::new(),
                     stores: stores.iter().map(|(name, s)| (name.clone(), Ok(Arc::clone(s) as Arc<dyn ReadStore>))).collect(),
                     sources: Arc::clone(&sources),

@@ -199,7 +199,7 @@ impl World {
 
 fn facts(set: &PolicySet, ports: &Ports) -> Facts {
     let eyes = Eyes {
-        runtime: Arc::clone(&ports.runtime),
+        runtime: Some(Arc::clone(&ports.runtime)),
         owed: Vec::new(),
         stores: ports
             .stores
