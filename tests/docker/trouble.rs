@@ -10,14 +10,14 @@ use crate::support::{Container, Site};
 const STUBBORN: [&str; 2] = ["sleep", "3600"];
 
 #[track_caller]
-fn signal(pid: impl ToString, name: &str) {
-    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+fn signal(pid: &str, name: &str) {
+    assert!(Command::new("kill").args([&format!("-{name}"), pid]).status().unwrap().success());
 }
 
 /// Kills a container's first process from outside, as the kernel does where memory ends: its engine knows nothing of it.
 #[track_caller]
 fn kill_from_outside(container: &Container) {
-    signal(container.field("{{.State.Pid}}"), "KILL");
+    signal(&container.field("{{.State.Pid}}"), "KILL");
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn a_capture_that_takes_too_long_is_broken_off() {
 fn a_run_that_is_interrupted_while_something_takes_long_to_end_wakes_it() {
     let site = Site::with(&["--stop-timeout", "4"], &STUBBORN);
     let child = site.start(&["apply", "--yes"]);
-    until("the journal is written", || site.world.files("state/quiet").iter().any(|file| file.ends_with(".json")));
-    signal(child.id(), "TERM");
+    until("the journal is written", || site.world.files("state/quiet").iter().any(|file| file.contains(".json")));
+    signal(&child.id().to_string(), "TERM");
     let _ = site.ended(child).ends(143).says(&["SIGTERM: ending in good order"]);
     assert_eq!(site.web.state(), "running");
     site.world.run("recover").good().says(&["There is nothing to recover."]).hides(&["STUCK"]);

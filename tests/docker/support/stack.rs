@@ -74,8 +74,7 @@ impl Stack {
 
     /// Lines of a service's file.
     pub(crate) fn lines(&self, service: &str) -> usize {
-        let bytes = std::fs::read(self.project.volume(service).folder.join("two")).unwrap_or_default();
-        bytes.iter().filter(|byte| **byte == b'\n').count()
+        std::fs::read_to_string(self.project.volume(service).folder.join("two")).unwrap_or_default().lines().count()
     }
 
     /// When each service was last started.
@@ -149,10 +148,9 @@ impl Stack {
 pub(crate) fn yaml() -> String {
     let service = |(name, more): (&str, &str)| {
         format!(
-            "  {name}:\n    image: lucid-test:1\n    command: [sh, -c, {:?}]\n    stop_grace_period: 20s\n    \
+            "  {name}:\n    image: lucid-test:1\n    command: [sh, -c, {WRITER:?}]\n    stop_grace_period: 20s\n    \
              volumes: [{{type: volume, source: {name}, target: /data}}]\n    \
-             healthcheck: {{test: [\"CMD\", \"test\", \"-s\", \"/data/two\"], interval: 1s, retries: 30}}\n    {more}\n",
-            WRITER
+             healthcheck: {{test: [\"CMD\", \"test\", \"-s\", \"/data/two\"], interval: 1s, retries: 30}}\n    {more}\n"
         )
     };
     let services: String = SERVICES.map(service).concat();
