@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use crate::shared::World;
+use crate::shared::{World, until};
 use crate::support::{Container, Engine, Site, record, rest};
 
 /// How often each of these was started since an instant.
@@ -35,6 +35,17 @@ fn what_was_paused_or_stopped_stays_as_it_was() {
     let state = |name: &str| record["services"].as_array().unwrap().iter().find(|s| s["name"] == name).unwrap()["state"].clone();
     assert_eq!([state("web"), state("paused"), state("stopped")], ["stopped", "not-running", "not-running"]);
     paused.tell("unpause");
+}
+
+#[test]
+fn what_ends_and_is_started_again_all_the_time_is_quiet_for_the_capture_and_goes_on_like_that() {
+    let site = Site::with(&["--restart", "always"], &["sh", "-c", "usleep 300000; exit 1"]);
+    until("it was started again", || site.web.field("{{.RestartCount}}") != "0");
+    let _ = site.world.run("apply --yes").good();
+    let record = site.record();
+    assert_eq!((record["consistency"].as_str(), record["services"][0]["state"].as_str()), (Some("clean"), Some("stopped")), "{record}");
+    let before = site.web.started_at();
+    until("it is started again", || site.web.started_at() != before);
 }
 
 #[test]

@@ -150,9 +150,25 @@ fn one_that_its_engine_starts_again_spoils_the_capture() {
     until("its engine has started it again", || site.web.state() == "running" && site.web.started_at() != site.started_at);
     let theirs = site.web.started_at();
     site.go_on();
-    let _ = site.ended(child).good().says(&["crash-consistent"]);
+    let _ = site.ended(child).good().says(&["crash-consistent: container", "was started while it should have been quiet"]);
     site.awake();
     assert_eq!((site.web.started_at(), site.record()["consistency"].as_str()), (theirs, Some("crash")));
+}
+
+#[test]
+fn one_that_is_thawed_during_the_capture_spoils_it_and_is_left_running() {
+    let site = Site::new();
+    site.service("mode = \"pause\"");
+    site.policy("strict = true");
+    site.slow();
+    let child = site.waiting(&["apply", "--yes"]);
+    site.web.tell("unpause");
+    site.go_on();
+    let said = format!("container `{}` was thawed while it should have been quiet, and policy `web` is strict", site.web.name);
+    let _ = site.ended(child).ends(3).says(&[&said]);
+    site.untouched();
+    assert_eq!(site.web.state(), "running");
+    site.nothing_made();
 }
 
 #[test]

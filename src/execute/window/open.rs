@@ -184,12 +184,15 @@ impl Open {
         for subject in subjects {
             match self.ports.runtime.container(&subject.id) {
                 Ok(Some(seen)) if seen.started_at != subject.started_at || seen.state.works() => {
-                    doubt(format!("container `{}` was started while it should have been quiet", subject.name));
+                    let what = if seen.started_at == subject.started_at { "thawed" } else { "started" };
+                    doubt(format!("container `{}` was {what} while it should have been quiet", subject.name));
                 }
                 Ok(_) => {}
                 Err(error) => doubt(format!("whether container `{}` stayed quiet is not known: {}", subject.name, chain(&error))),
             }
         }
+        // What nobody wanted is said first.
+        doubts.sort_by_key(|doubt| doubt.wanted);
         doubts
     }
 
