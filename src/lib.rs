@@ -45,6 +45,7 @@
 //! | names and ids | [`model::id`] | of the store's mark |
 //! | the plan's JSON | [`plan::Plan`] | `format_version` |
 //! | findings' JSON and codes | [`finding`] | `format_version`; codes are never renamed |
+//! | the journal of a window, in the local state | [`execute::window`] | `format_version` |
 //! | events of a run, one JSON object a line | [`execute::Event`] | a reader skips what it does not know |
 //! | exit codes | [`cli::Exit`] | never reused |
 

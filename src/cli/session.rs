@@ -117,7 +117,7 @@ impl Session {
         let set = loaded.set.ok_or_else(|| Failure::unexpected("the manifest has no errors and no meaning"))?;
         let state = Arc::new(LocalState::new(state_folder(global)?));
         let host = host(&state, access)?;
-        let threads = set.run.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
+        let threads = set.run.threads.unwrap_or_else(crate::archive::default_threads);
         let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(surroundings()));
         let sources = Arc::new(HostSources { threads, variable: surroundings().variable, runtime: Arc::clone(&runtime) });
         let temp_tag = Random::new(random()?).to_string();

@@ -23,7 +23,7 @@ pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
     world.at = world.at.max(now);
     let mut steps = makes(set, facts, now, request, &mut findings);
     let early = space::early(set, facts, now, request, &mut steps, &mut findings);
-    let recoveries = windows::recoveries(facts);
+    let recoveries = windows::recoveries(facts, &mut findings);
     let steps = windows::open(set, facts, now, &recoveries, steps, &mut findings);
     for step in recoveries.iter().chain(&early).chain(&steps) {
         advance(&mut world, step, now);
@@ -55,7 +55,7 @@ pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
     }
     windows::after_wake(&mut copied, &steps);
     windows::after_wake(&mut removed.steps, &steps);
-    let valid_until = removed.changes_at.into_iter().chain(next_slots(set, now, request)).chain(too_late(set, &steps)).min();
+    let valid_until = removed.changes_at.into_iter().chain(next_slots(set, now, request)).chain(too_late(set, now, &steps)).min();
     sort(&mut findings);
     let mut all = recoveries;
     all.extend(early);
@@ -218,14 +218,14 @@ fn next_slots<'a>(set: &'a PolicySet, now: Instant, request: &'a Request) -> imp
         .filter_map(move |p| p.schedule.as_ref().and_then(|s| s.value.next_after(now, set.zone)))
 }
 
-/// When slots that are made up now would be too old for it.
-fn too_late<'a>(set: &'a PolicySet, steps: &'a [Step]) -> impl Iterator<Item = Instant> + 'a {
-    steps.iter().filter_map(|step| {
+/// When slots that are made up now would be too old for it. One that is too old already was asked for by hand.
+fn too_late<'a>(set: &'a PolicySet, now: Instant, steps: &'a [Step]) -> impl Iterator<Item = Instant> + 'a {
+    steps.iter().filter_map(move |step| {
         let (Work::Capture { policy, slot, .. }, Reason::Due { .. } | Reason::FirstCapture {}) = (&step.work, &step.reason) else {
             return None;
         };
         let policy = set.policies.get(policy)?;
         let limited = matches!(step.reason, Reason::Due { .. }) || set.sources.get(&policy.source).is_some_and(|s| !s.stop.is_empty());
-        Some(policy.catch_up_within.as_ref().filter(|_| limited)?.after((*slot)?))
+        Some(policy.catch_up_within.as_ref().filter(|_| limited)?.after((*slot)?)).filter(|end| *end >= now)
     })
 }

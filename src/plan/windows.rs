@@ -19,15 +19,23 @@ use super::step::{Reason, Step, Work};
 use super::view::View;
 use super::window::{Downtime, Quiet};
 use super::{mounts, refusal};
-use crate::facts::Facts;
-use crate::finding::{Finding, Span};
+use crate::facts::{Facts, RuntimeFacts};
+use crate::finding::{Finding, Span, world as code};
 use crate::model::id::{Instant, Name, Random};
 use crate::model::{Policy, PolicySet, Source};
 
-/// Wakes what interrupted runs owe, one step a run.
-pub(super) fn recoveries(facts: &Facts) -> Vec<Step> {
+/// Wakes what interrupted runs owe, one step a run. While the engine is away that is no step: nothing could be done.
+pub(super) fn recoveries(facts: &Facts, findings: &mut Vec<Finding>) -> Vec<Step> {
     let mut runs: BTreeMap<Random, (Instant, BTreeSet<&String>)> = BTreeMap::new();
     for owed in &facts.owed {
+        if let RuntimeFacts::Unreachable(why) = &facts.runtime
+            && !owed.containers.is_empty()
+        {
+            let message = format!("what run {} has quieted may not be awake ({}): {why}", owed.run, owed.services.join(", "));
+            let help = "start the engine, then run `lucid-policy recover`";
+            findings.push(Finding::new(code::ENGINE_UNREACHABLE, message).help(help));
+            continue;
+        }
         runs.entry(owed.run).or_insert((owed.at, BTreeSet::new())).1.extend(&owed.services);
     }
     let mut runs: Vec<(Instant, Random, BTreeSet<&String>)> = runs.into_iter().map(|(run, (at, services))| (at, run, services)).collect();

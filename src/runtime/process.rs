@@ -1,6 +1,6 @@
 //! Commands of this host: in process groups of their own, so that a shell's children end with it.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::port::{Ended, RuntimeError};
 
@@ -59,29 +59,22 @@ impl Group {
         // A group that has ended by itself is what was wanted.
         let _ = kill_process_group(self.0, Signal::KILL);
     }
-}
 
-/// The last bytes of a stream, at most `keep`, once it has ended.
-pub fn tail(mut stream: impl Read, keep: usize) -> String {
-    let mut kept = Tail::new(keep);
-    let mut block = [0; 4096];
-    while let Ok(read) = stream.read(&mut block) {
-        if read == 0 {
-            break;
-        }
-        kept.push(&block[..read]);
+    /// Waits until the process at its head has ended. It is left to be reaped, so that the group's number cannot belong to another yet.
+    pub fn ended(self) {
+        let _ = waitid(WaitId::Pid(self.0), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
     }
-    kept.text()
 }
 
 /// The end of what was said.
-pub(super) struct Tail {
+pub struct Tail {
     kept: Vec<u8>,
     keep: usize,
 }
 
 impl Tail {
-    pub(super) fn new(keep: usize) -> Self {
+    /// Keeps at most so many bytes.
+    pub fn new(keep: usize) -> Self {
         Self { kept: Vec::new(), keep }
     }
 
@@ -91,8 +84,20 @@ impl Tail {
         self.kept.drain(..surplus);
     }
 
-    pub(super) fn text(&self) -> String {
+    /// What was kept.
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.kept).into_owned()
+    }
+}
+
+impl Write for Tail {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

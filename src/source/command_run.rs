@@ -6,17 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-
 use super::port::SourceError;
 use super::secret::Secret;
 use crate::model::{CommandSource, Name};
+use crate::runtime::process::{Running, Tail};
 use crate::runtime::{Exec, Runtime, RuntimeError, Streams};
 
 /// How much of a command's complaints is kept, from its end. Bytes.
@@ -66,18 +64,17 @@ impl Runner<'_> {
         let ended = AtomicBool::new(false);
         let mut complaint = Tail::new(self.keep());
         let status = thread::scope(|scope| {
-            let (group, ended) = (running.group, &ended);
+            let (group, ended) = (running.group(), &ended);
             let watcher = scope.spawn(move || {
                 if raised(end, ended) {
-                    kill(group);
+                    group.end();
                 }
             });
             if let Some(stderr) = &mut running.child.stderr {
                 // What cannot be read is not missed: the exit code decides.
                 let _ = io::copy(stderr, &mut complaint);
             }
-            // Not reaped yet, so that its number cannot belong to another when it is killed.
-            let _ = waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            group.ended();
             ended.store(true, Ordering::Relaxed);
             watcher.thread().unpark();
             running.child.wait()
@@ -123,7 +120,7 @@ impl Runner<'_> {
     fn spawn(&self, argv: &[String], stdin: Option<PipeReader>, stdout: Printed) -> Result<Running, SourceError> {
         let program = argv.first().map(String::as_str).unwrap_or_default();
         let mut command = Command::new(program);
-        command.args(argv.iter().skip(1)).stderr(Stdio::piped()).process_group(0);
+        command.args(argv.iter().skip(1)).stderr(Stdio::piped());
         command.stdin(stdin.map_or_else(Stdio::null, Stdio::from));
         command.stdout(match stdout {
             Printed::Into(pipe) => Stdio::from(pipe),
@@ -131,12 +128,7 @@ impl Runner<'_> {
             Printed::Shown => Stdio::inherit(),
         });
         command.envs(self.env.iter().map(|(key, secret)| (key, secret.reveal())));
-        let child = command.spawn().map_err(|e| self.wrong(&format!("`{program}` cannot be started: {e}")))?;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        match pid {
-            Some(group) => Ok(Running { child, group }),
-            None => Err(self.wrong(&format!("`{program}` has no process id"))),
-        }
+        Running::spawn(&mut command).map_err(|e| self.wrong(&format!("`{program}` cannot be started: {e}")))
     }
 
     /// An error without secrets.
@@ -168,26 +160,6 @@ impl Runner<'_> {
     }
 }
 
-struct Running {
-    child: Child,
-    group: Pid,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            kill(self.group);
-            // Reaped so that no zombie stays; the kill cannot be refused by it.
-            drop(self.child.wait());
-        }
-    }
-}
-
-fn kill(group: Pid) {
-    // A group that has ended by itself is what was wanted.
-    let _ = kill_process_group(group, Signal::KILL);
-}
-
 /// Waits until `flag` is raised, or until it does not matter any more; says which.
 pub(super) fn raised(flag: &AtomicBool, over: &AtomicBool) -> bool {
     while !over.load(Ordering::Relaxed) {
@@ -197,33 +169,4 @@ pub(super) fn raised(flag: &AtomicBool, over: &AtomicBool) -> bool {
         thread::park_timeout(GLANCE);
     }
     false
-}
-
-/// The last bytes of what is written to it.
-struct Tail {
-    kept: Vec<u8>,
-    most: usize,
-}
-
-impl Tail {
-    fn new(most: usize) -> Self {
-        Self { kept: Vec::new(), most }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.kept).into_owned()
-    }
-}
-
-impl Write for Tail {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.kept.extend_from_slice(bytes);
-        let surplus = self.kept.len().saturating_sub(self.most);
-        self.kept.drain(..surplus);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

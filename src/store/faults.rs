@@ -57,7 +57,8 @@ impl Budget {
         matches!(self.fault, Some((n, Fault::Kill)) if self.spent() + 1 >= n)
     }
 
-    fn spend(&self) -> Option<Fault> {
+    /// Makes a change that is none of a store's: what it meets.
+    pub fn spend(&self) -> Option<Fault> {
         let number = self.made.fetch_add(1, Ordering::SeqCst) + 1;
         match self.fault? {
             (n, Fault::Kill) if number >= n => Some(Fault::Kill),

@@ -21,8 +21,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use chrono::TimeDelta;
 use tokio::runtime::Runtime;
 
+use super::chance::{Rng, manifest};
 use super::laws::{Truth, catalog, ids, listing, series_names};
-use super::world::{Applied, Look, Luck, Rng, STORES, World, locked, manifest, name, set};
+use super::watched::Look;
+use super::world::{Applied, Luck, STORES, World, locked, name, set};
+use super::yard::{ACTS, CONTAINERS};
 use crate::execute::verify::check;
 use crate::execute::{Outcome, StepResult};
 use crate::facts::Facts;
@@ -34,7 +37,7 @@ use crate::store::layout::{self, CheckKey, Place, Verdict};
 use crate::store::{ReadStore, WriteStore};
 
 /// Histories of the normal suite.
-const HISTORIES: u64 = 150;
+const HISTORIES: u64 = 120;
 /// Steps of one.
 const STEPS: u64 = 20;
 /// Applies within which a mended world comes to rest: one finds each rotten object.
@@ -96,13 +99,19 @@ impl History<'_> {
             for _ in 0..=rng.below(2) {
                 self.event(rng);
             }
+            self.somebody(rng);
         }
         let luck = match rng.below(10) {
             0..=2 if !self.calm => Luck::Killed(rng.below(30), rng.percent(70)),
             3 if !self.calm => Luck::Stumbles(rng.between(1, 25), *rng.pick(&[Fault::Error, Fault::Lost, Fault::Full]).unwrap()),
+            4 if !self.calm && rng.percent(40) => Luck::Leaves(usize::try_from(rng.below(12)).unwrap()),
             _ => Luck::Good,
         };
         let tick = TimeDelta::milliseconds(*rng.pick(&[1, 3, 1500, 20_000]).unwrap());
+        let wakes = if !self.calm && rng.percent(20) { Luck::Killed(rng.below(8), rng.percent(70)) } else { Luck::Good };
+        if !self.recover(wakes)? {
+            return Ok(());
+        }
         if self.calm || rng.percent(95) {
             self.apply(luck, tick, !self.calm && rng.percent(15))?;
         }
@@ -207,6 +216,47 @@ impl History<'_> {
         }
     }
 
+    /// What happens to the engine and what runs on it, behind our back.
+    fn somebody(&mut self, rng: &mut Rng) {
+        let yard = std::sync::Arc::clone(&self.world.yard);
+        if rng.percent(if yard.away() { 60 } else { 5 }) {
+            yard.answer(if yard.away() { usize::MAX } else { 0 });
+            self.say(if yard.away() { "the engine is away" } else { "the engine answers" });
+        }
+        let name = *rng.pick(&CONTAINERS).unwrap();
+        let act = *rng.pick(&ACTS).unwrap();
+        if rng.percent(35)
+            && let Some(said) = yard.act(name, act)
+        {
+            self.say(said);
+        }
+        if rng.percent(12) {
+            let (name, act) = (*rng.pick(&CONTAINERS).unwrap(), *rng.pick(&ACTS).unwrap());
+            *locked(&yard.meanwhile) = Some((name, act));
+            self.say(format_args!("while a source is read next, somebody will do: {act:?} of {name}"));
+        }
+    }
+
+    /// What an `apply` begins with. Whether it lived.
+    fn recover(&mut self, luck: Luck) -> Result<bool, String> {
+        let (awoken, notes) = self.world.recover(luck);
+        for window in &awoken {
+            self.say(format_args!("recovers: {window:?}"));
+        }
+        if let Some(place) = &notes.died_at {
+            self.say(format_args!("recover, {luck:?}, killed {place}"));
+        }
+        if let Some(broken) = notes.broken.first() {
+            return Err(broken.clone());
+        }
+        self.world.yard.unrest().map_or(Ok(()), Err)?;
+        let stuck = awoken.iter().flat_map(|w| &w.stuck).next();
+        if let (Some(stuck), None, false) = (stuck, &notes.died_at, self.world.yard.away()) {
+            return Err(format!("the engine answers, and yet: {stuck}"));
+        }
+        Ok(notes.died_at.is_none())
+    }
+
     /// Reads an artifact's bytes, as `verify` does, and leaves what it found.
     fn scrub(&mut self, number: usize, series: &Name, key: crate::store::key::CatalogKey) {
         let store = &self.world.stores[number];
@@ -240,6 +290,7 @@ impl History<'_> {
         }
         let facts = self.world.facts(true);
         let rotten = self.world.truth.rotten(&self.world.set, &self.world.stores, &facts);
+        self.world.yard.disturbed.store(self.world.yard.away(), Ordering::SeqCst);
         let fails = locked(&self.world.sources.0).values().any(|held| held.fails || held.moves);
         let down = self.world.down;
         self.say(format_args!("apply, {luck:?}{}", if approve { ", what was approved only" } else { "" }));
@@ -248,6 +299,8 @@ impl History<'_> {
         if let Some(broken) = notes.broken.first() {
             return Err(broken.clone());
         }
+        self.world.yard.unrest().map_or(Ok(()), Err)?;
+        let disturbed = self.world.yard.disturbed.load(Ordering::SeqCst);
         let facts = self.world.facts(true);
         self.nothing_lies(&facts)?;
         self.nothing_is_lost(&notes.looks)?;
@@ -263,7 +316,7 @@ impl History<'_> {
         let Some(outcome) = outcome.filter(|_| luck == Luck::Good || matches!(luck, Luck::Killed(..))) else { return Ok(false) };
         let failed = outcome.steps.iter().find(|s| !matches!(s.result, StepResult::Done(_)));
         if let Some(failed) = failed {
-            if !rotten && !fails {
+            if !rotten && !fails && !disturbed {
                 return Err(format!("{} did not go well, and nothing was wrong: {:?}", failed.address, failed.result));
             }
             return Ok(false);
@@ -398,11 +451,13 @@ impl History<'_> {
     /// Everything is mended, and nothing more happens: the world comes to rest, and no rule fails to explain what is in it.
     fn rest(&mut self) -> Result<(), String> {
         self.world.down = [false; 2];
+        self.world.yard.mend();
         for held in locked(&self.world.sources.0).values_mut() {
             (held.unusable, held.fails, held.moves) = (false, false, false);
         }
         self.world.advance(TimeDelta::hours(25));
         self.say("everything is mended, a day later");
+        self.recover(Luck::Good)?;
         for tries in 0.. {
             if self.apply(Luck::Good, TimeDelta::milliseconds(1), false)? {
                 break;

@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use super::world::{STORES, locked, name, payload, record};
+use super::numbers::payload;
+use super::world::{STORES, locked, name, record};
+use super::yard::Yard;
 use crate::facts::{Artifact, Facts, Listing, Series};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::model::{Policy, PolicySet, PolicyState};
 use crate::plan::{FUTURE_TOLERANCE, Item, Rules, judge};
 use crate::store::key::CatalogKey;
 use crate::store::layout::{self, Place};
-use crate::store::record::Record;
+use crate::store::record::{Consistency, Record};
 use crate::store::{Memory, Object, ReadStore, Sha256Sum};
 
 /// What an artifact holds, whatever the stores say; and what was done to the stores behind the engine's back.
@@ -20,6 +22,7 @@ pub(super) struct Truth {
     versions: BTreeMap<(Name, ArtifactId), (String, u64)>,
     /// Objects as they are after damage; none for one that was taken away.
     pub(super) damaged: BTreeMap<(usize, String), Option<Vec<u8>>>,
+    judged: Ids,
     records: Arc<Mutex<HashMap<String, Arc<Record>>>>,
 }
 
@@ -99,6 +102,24 @@ impl Truth {
             }
             let source = &set.policies.values().find(|p| p.series == series).unwrap().source;
             self.versions.extend(ids.into_iter().map(|id| ((series.clone(), id), (source.to_string(), read[source]))));
+        }
+        wrong
+    }
+
+    /// New artifacts that say they are of one instant, though a service worked that was to be quiet. Each is looked at once.
+    pub(super) fn unclean(&mut self, set: &PolicySet, stores: &[Memory; 2], yard: &Yard) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for store in stores {
+            for (key, series, found) in catalog(store, &set.instance) {
+                if !self.judged.insert((series.clone(), found.id)) {
+                    continue;
+                }
+                let record = self.record(store, &key);
+                let Some(policy) = set.policies.values().find(|p| p.series == series) else { continue };
+                if record.payload_of.is_none() && record.consistency == Consistency::Clean && yard.worked(&policy.source) {
+                    wrong.push(format!("{} of {series} says `clean`, though a service worked while it was captured", found.id));
+                }
+            }
         }
         wrong
     }

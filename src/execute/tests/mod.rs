@@ -1,5 +1,9 @@
-//! Whole runs, over stores in memory.
+//! Whole runs, over stores and an engine in memory.
 
+mod chance;
 mod histories;
 mod laws;
+mod numbers;
+mod watched;
 mod world;
+mod yard;

@@ -141,3 +141,36 @@ pub(super) fn hold_container(ports: &Ports, engine: &str, id: &str, holder: &str
 fn file_name(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' }).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORED: &str = include_str!("../../../tests/integration/formats/journal/v1.json");
+
+    #[test]
+    fn the_stored_journal_of_version_1_reads_and_is_written_as_it_was() {
+        let journal: Journal = serde_json::from_str(STORED).unwrap();
+        assert_eq!(serde_json::to_string_pretty(&journal).unwrap(), STORED.trim_end());
+        assert_eq!(journal.owed().containers, ["1f0c", "2a11"]);
+    }
+
+    #[test]
+    fn a_journal_without_what_came_later_reads() {
+        let mut value: serde_json::Value = serde_json::from_str(STORED).unwrap();
+        value["entries"][1].as_object_mut().unwrap().remove("waking");
+        value["later"] = true.into();
+        let journal: Journal = serde_json::from_value(value).unwrap();
+        assert!(journal.entries.iter().all(|entry| !entry.waking));
+    }
+
+    #[test]
+    fn a_journal_of_another_major_version_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = LocalState::new(folder.path().to_owned());
+        let mut journal: Journal = serde_json::from_str(STORED).unwrap();
+        "2.0".clone_into(&mut journal.format_version);
+        journal.write(&state).unwrap();
+        assert!(owed(&state).unwrap_err().to_string().contains("cannot understand"));
+    }
+}

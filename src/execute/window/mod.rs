@@ -3,7 +3,7 @@
 //! `stop -> work -> start` is one construct. Before the first service is quieted, the journal names all of them; it is gone once all of
 //! them are awake. Between the two a kill at any point leaves a journal with which [`recover()`] wakes what is not awake, and touches
 //! nothing that somebody else has changed meanwhile. What is decided is decided by what a container is seen to do, never by what a call
-//! answered.
+//! answered. The journal is a **\[format\]**: what one version has quieted, the next one wakes.
 //!
 //! | file | job |
 //! |---|---|

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::back::instead;
 use super::journal::Journal;
 use super::order::in_order;
 use super::quiet::{GLANCE, Stillness, quiet};
@@ -15,7 +16,8 @@ use crate::execute::ports::Ports;
 use crate::execute::state::Held;
 use crate::facts::{Engine, State};
 use crate::model::id::{Name, Random};
-use crate::plan::{Handle, Quiet};
+use crate::plan::{Handle, Quiet, Subject};
+use crate::runtime::{Runtime, RuntimeError};
 use crate::store::record::ServiceState;
 
 /// What a window is to be.
@@ -182,12 +184,9 @@ impl Open {
             journal.entries.iter().flat_map(|entry| of(&entry.service)).collect()
         };
         for subject in subjects {
-            match self.ports.runtime.container(&subject.id) {
-                Ok(Some(seen)) if seen.started_at != subject.started_at || seen.state.works() => {
-                    let what = if seen.started_at == subject.started_at { "thawed" } else { "started" };
-                    doubt(format!("container `{}` was {what} while it should have been quiet", subject.name));
-                }
-                Ok(_) => {}
+            match stir(self.ports.runtime.as_ref(), &subject) {
+                Ok(Some(said)) => doubt(said),
+                Ok(None) => {}
                 Err(error) => doubt(format!("whether container `{}` stayed quiet is not known: {}", subject.name, chain(&error))),
             }
         }
@@ -283,6 +282,18 @@ impl Open {
     }
 }
 
+/// What shows that a container, or one in its place, has worked since it was quieted.
+fn stir(runtime: &dyn Runtime, subject: &Subject) -> Result<Option<String>, RuntimeError> {
+    let name = &subject.name;
+    if let Some(seen) = runtime.container(&subject.id)? {
+        let stirred = seen.started_at != subject.started_at || seen.state.works();
+        return Ok(stirred.then(|| format!("container `{name}` was started while it should have been quiet")));
+    }
+    let containers = runtime.picture()?.containers;
+    let other = instead(subject, &containers).filter(|other| other.state != State::Created);
+    Ok(other.map(|_| format!("container `{name}` was made anew and started while it should have been quiet")))
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         self.close();
@@ -290,11 +301,7 @@ impl Drop for Open {
 }
 
 /// Wakes all entries of a journal in their order, and leaves in it what is still owed. Gives how each went, and notes by address.
-pub(super) fn wake_all(
-    ports: &Ports,
-    runtime: &dyn crate::runtime::Runtime,
-    journal: Journal,
-) -> (Vec<StepOutcome>, Vec<(String, String)>) {
+pub(super) fn wake_all(ports: &Ports, runtime: &dyn Runtime, journal: Journal) -> (Vec<StepOutcome>, Vec<(String, String)>) {
     let services: Vec<Quiet> = journal.entries.iter().map(|entry| entry.service.clone()).collect();
     let place = |address: &String| services.iter().position(|s| s.address == *address);
     let waits: Vec<Vec<usize>> = services.iter().map(|service| service.needs.iter().filter_map(place).collect()).collect();

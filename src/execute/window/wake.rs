@@ -106,7 +106,7 @@ impl Waking<'_> {
     }
 
     fn container(&self, subject: &Subject) -> Woken {
-        let (mut left, mut waking, mut notes) = (self.patience(), self.tried, Vec::new());
+        let (mut left, mut waking, mut done, mut notes) = (self.patience(), self.tried, None, Vec::new());
         let failed = |settled, notes, failure: String| Woken { settled, notes, failure: Some(failure) };
         loop {
             match self.step(subject, &mut waking) {
@@ -115,10 +115,12 @@ impl Waking<'_> {
                     notes.push(said);
                     return Woken::well(notes);
                 }
-                Ok(Step::Again) if left.is_over() => {
+                // What was done is looked at at once, and waited for where it does not show yet.
+                Ok(Step::Done(now)) if done.replace(now) != Some(now) => {}
+                Ok(Step::Done(_)) if left.is_over() => {
                     return failed(false, notes, format!("container `{}` does not stay as it is put", subject.name));
                 }
-                Ok(Step::Again) => left.pass(),
+                Ok(Step::Done(_)) => left.pass(),
                 // An engine that is being restarted is waited for.
                 Err(RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. }) if !left.is_over() => left.pass(),
                 Err(error) => return failed(false, notes, format!("container `{}` could not be woken: {}", subject.name, chain(&error))),
@@ -148,15 +150,15 @@ impl Waking<'_> {
         match back(subject, self.service.mode, *waking, seen.as_ref(), instead(subject, &others)) {
             Back::There => Ok(Step::There),
             Back::Left(said) => Ok(Step::Left(said)),
-            Back::Thaw => self.runtime.unpause(&subject.id).map(|()| Step::Again),
-            Back::Freeze => self.runtime.pause(&subject.id).map(|()| Step::Again),
+            Back::Thaw => self.runtime.unpause(&subject.id).map(|()| Step::Done(Deed::Thawed)),
+            Back::Freeze => self.runtime.pause(&subject.id).map(|()| Step::Done(Deed::Frozen)),
             Back::Start if subject.was == State::Paused => {
                 if !*waking {
                     let refused = |message| RuntimeError::Refused { what: format!("start container {}", subject.name), message };
                     (self.note)().map_err(refused)?;
                     *waking = true;
                 }
-                self.runtime.start(&subject.id).map(|()| Step::Again)
+                self.runtime.start(&subject.id).map(|()| Step::Done(Deed::Started))
             }
             // What it does from here on is its own doing: not looked at as if somebody else had done it.
             Back::Start => self.runtime.start(&subject.id).map(|()| Step::There),
@@ -214,7 +216,14 @@ impl Waking<'_> {
 enum Step {
     There,
     Left(String),
-    Again,
+    Done(Deed),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Started,
+    Thawed,
+    Frozen,
 }
 
 enum Readiness {

@@ -1,7 +1,7 @@
 //! Windows: who shares one, in which order their steps come, how long they last, and what is odd about them.
 
 use super::lab::*;
-use crate::facts::{Container, State};
+use crate::facts::{Container, RuntimeFacts, State};
 use crate::plan::{Downtime, Plan, Reason, Request, Work, decide, evolve};
 
 fn downtime(plan: &Plan, node: &str) -> Option<Downtime> {
@@ -138,6 +138,11 @@ fn a_plan_is_valid_until_its_slots_are_too_old() {
     let plan = |at| decide(&lab.set, &lab.facts, at, &Request::default());
     assert_eq!(addresses(&plan(limit)).len(), 3);
     assert_eq!(addresses(&plan(limit + chrono::TimeDelta::seconds(1))), [""; 0]);
+    // what is asked for by hand is as valid later
+    let later = limit + chrono::TimeDelta::hours(1);
+    let asked = decide(&lab.set, &lab.facts, later, &Request { now: true, ..Request::default() });
+    assert_eq!(addresses(&asked).len(), 3);
+    assert_eq!(asked.valid_until, Some(slot() + chrono::TimeDelta::days(1)));
 }
 
 #[test]
@@ -159,8 +164,12 @@ fn what_is_owed_counts_as_running_and_is_woken_before_the_stops() {
     assert_eq!(states, [State::Running, State::Exited]);
     assert!(decide(&lab.set, &after, now(), &Request::default()).steps.is_empty());
     // it is woken whether anything else is to be done or not
-    let nothing = Lab::new(&[]).runs([down("db")]).owed(&["service.db"], &["id-db"]);
+    let mut nothing = Lab::new(&[]).runs([down("db")]).owed(&["service.db"], &["id-db"]);
     assert_eq!(addresses(&nothing.plan()), [recover]);
+    // an engine that is away can wake nothing: said, and no step
+    nothing.facts.runtime = RuntimeFacts::Unreachable("it is off".to_owned());
+    assert_eq!(addresses(&nothing.plan()), [""; 0]);
+    assert_eq!(said(&nothing.plan()), [format!("engine-unreachable: what run {run} has quieted may not be awake (service.db): it is off")]);
 }
 
 #[test]
