@@ -27,7 +27,7 @@ use crate::model::{Policy, PolicySet, Source};
 /// Wakes what interrupted runs owe, one step a run.
 pub(super) fn recoveries(facts: &Facts) -> Vec<Step> {
     let mut runs: BTreeMap<Random, (Instant, BTreeSet<&String>)> = BTreeMap::new();
-    for owed in &facts.owed {
+    for owed in facts.owed.iter().filter(|owed| !owed.alive) {
         runs.entry(owed.run).or_insert((owed.at, BTreeSet::new())).1.extend(&owed.services);
     }
     let mut runs: Vec<(Instant, Random, BTreeSet<&String>)> = runs.into_iter().map(|(run, (at, services))| (at, run, services)).collect();
