@@ -26,7 +26,7 @@ impl RuntimeFacts {
     }
 }
 
-/// Something that a run of this host has quieted, and died before it was awake again.
+/// Something that a run of this host has quieted and not woken yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owed {
     /// The run.
@@ -37,4 +37,7 @@ pub struct Owed {
     pub services: Vec<String>,
     /// The ids of their containers.
     pub containers: Vec<String>,
+    /// Whether that run is still at work and wakes them itself; else it has died.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alive: bool,
 }

@@ -18,7 +18,7 @@ pub(super) struct Running<'a> {
     members: BTreeMap<String, Vec<&'a Container>>,
     /// The nodes of each container, by id: more than one where services overlap.
     nodes: BTreeMap<&'a str, Vec<String>>,
-    /// Containers that an interrupted run has quieted.
+    /// Containers that a run has quieted: one that has died, or one that wakes them in a moment.
     owed: BTreeSet<&'a str>,
     /// What needs what.
     pub(super) graph: Graph,

@@ -27,7 +27,7 @@ use crate::model::{Policy, PolicySet, Source};
 /// Wakes what interrupted runs owe, one step a run. While the engine is away that is no step: nothing could be done.
 pub(super) fn recoveries(facts: &Facts, findings: &mut Vec<Finding>) -> Vec<Step> {
     let mut runs: BTreeMap<Random, (Instant, BTreeSet<&String>)> = BTreeMap::new();
-    for owed in &facts.owed {
+    for owed in facts.owed.iter().filter(|owed| !owed.alive) {
         if let RuntimeFacts::Unreachable(why) = &facts.runtime
             && !owed.containers.is_empty()
         {

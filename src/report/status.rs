@@ -82,7 +82,7 @@ pub fn status_of(set: &PolicySet, facts: &Facts, now: Instant, restores: Vec<Pen
         late: policies.iter().any(|p| p.late),
         policies,
         restores,
-        owed: facts.owed.clone(),
+        owed: facts.owed.iter().filter(|owed| !owed.alive).cloned().collect(),
     }
 }
 

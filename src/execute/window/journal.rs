@@ -89,7 +89,7 @@ impl Journal {
     }
 
     /// What is owed, for facts.
-    fn owed(&self) -> Owed {
+    fn owed(&self, alive: bool) -> Owed {
         let subjects = self.entries.iter().flat_map(|entry| match &entry.service.handle {
             Handle::Containers(subjects) => subjects.as_slice(),
             Handle::Command { .. } => &[],
@@ -99,6 +99,7 @@ impl Journal {
             at: self.at,
             services: self.entries.iter().map(|entry| entry.service.address.clone()).collect(),
             containers: subjects.map(|subject| subject.id.clone()).collect(),
+            alive,
         }
     }
 }
@@ -126,10 +127,9 @@ pub(super) fn again(journal: &Journal, state: &LocalState) -> Result<Option<Jour
     state.read_json(&journal.path("json"))
 }
 
-/// What runs that have died owe. What a window that is alive has quieted is its own to wake. Writes nothing.
+/// What is quiet by runs: by such as have died, and by such as are at work. Writes nothing.
 pub fn owed(state: &LocalState) -> Result<Vec<Owed>, StateError> {
-    let dead = |journal: &Journal| !state.is_held(&journal.path("alive"));
-    Ok(all(state)?.iter().filter(|journal| dead(journal)).map(Journal::owed).collect())
+    Ok(all(state)?.iter().map(|journal| journal.owed(state.is_held(&journal.path("alive")))).collect())
 }
 
 /// Takes a container for this process, or says who has it.

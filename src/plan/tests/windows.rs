@@ -173,6 +173,14 @@ fn what_is_owed_counts_as_running_and_is_woken_before_the_stops() {
 }
 
 #[test]
+fn what_a_run_that_is_at_work_has_quieted_counts_as_running_and_is_its_own_to_wake() {
+    let down = Container { state: State::Exited, ..container("db") };
+    let mut lab = Lab::new(&[("data", &["db"])]).runs([down]).services(&["db"]).owed(&["service.db"], &["id-db"]);
+    lab.facts.owed[0].alive = true;
+    assert_eq!(addresses(&lab.plan()), ["stop:service.db", "capture:policy.data", "start:service.db"]);
+}
+
+#[test]
 fn room_and_stores_are_made_before_anything_is_stopped() {
     let mut lab = Lab::new(&[("data", &["db"])]).runs([container("db")]).services(&["db"]);
     lab.set.stores.get_mut("local").unwrap().min_free = Some(100);
