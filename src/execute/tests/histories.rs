@@ -290,7 +290,8 @@ impl History<'_> {
         }
         let facts = self.world.facts(true);
         let rotten = self.world.truth.rotten(&self.world.set, &self.world.stores, &facts);
-        self.world.yard.disturbed.store(self.world.yard.away(), Ordering::SeqCst);
+        let away = self.world.yard.away();
+        self.world.yard.disturbed.store(away, Ordering::SeqCst);
         let fails = locked(&self.world.sources.0).values().any(|held| held.fails || held.moves);
         let down = self.world.down;
         self.say(format_args!("apply, {luck:?}{}", if approve { ", what was approved only" } else { "" }));
@@ -324,7 +325,8 @@ impl History<'_> {
         if !outcome.locked.is_empty() {
             return Err(format!("locked by nobody: {:?}", outcome.locked));
         }
-        if !approve {
+        // What somebody did meanwhile may be the next plan's to answer.
+        if !approve && (away || !disturbed) {
             let again = self.world.plan(&facts, plan.as_of);
             if let Some(step) = again.steps.first() {
                 return Err(format!("a step is left after apply at the same instant: {} because of {:?}", step.address, step.reason));
