@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::error::StepError;
 use super::event::{Event, StepOutcome, StepResult};
 use super::outcome::{Ending, Outcome};
 use super::ports::Ports;
@@ -191,7 +192,7 @@ impl Apply {
         let captures = planned.captures.clone();
         let unapproved = planned.stops.iter().find(|stop| !self.allowed(stop)).map(|stop| stop.address.clone());
         if let Some(stop) = unapproved {
-            return self.not_tried(&captures, &format!("`{stop}` was not approved"));
+            return self.failed(&captures, &format!("`{stop}` was not approved: what runs has changed since the plan was shown"));
         }
         if self.ports.cancelled() {
             return self.not_tried(&captures, "the run was interrupted");
@@ -221,7 +222,10 @@ impl Apply {
                 let run = Run { set: Arc::clone(&self.order.set), ports, id: self.run, facts, window: Some(Arc::clone(&open)) };
                 self.schedule(&captures, run).await;
             }
-            Err(why) => self.not_tried(&captures, &why),
+            Err(why) => match open.overdue() {
+                Some(seconds) => self.failed(&captures, &StepError::Overdue { seconds }.to_string()),
+                None => self.not_tried(&captures, &why),
+            },
         }
         let woken = match tokio::task::spawn_blocking(move || open.close()).await {
             Ok(woken) => woken,

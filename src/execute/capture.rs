@@ -158,6 +158,8 @@ impl Job<'_> {
                 self.run.warn(self.address, format!("a partial object stays until it is swept: {error}"));
             }
         }
+        // Where nothing arrived, the folder that was made for it did: one that stays is no object and hurts nobody.
+        drop(self.store.delete(&format!("{folder}-")));
     }
 
     fn commit(&self, written: Written, before: Option<&Fingerprint>) -> Result<Done, StepError> {

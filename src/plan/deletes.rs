@@ -113,13 +113,14 @@ fn guard(view: &View<'_>, seen: &Seen<'_>, going: usize, listed: usize) -> Optio
     if !seen.listing.complete {
         return Some(Guard::IncompleteListing);
     }
-    if let (PolicyState::Active, Some(SourceFacts::Unusable(message))) = (view.policy.state, view.source) {
-        return Some(Guard::Source(message.clone()));
-    }
+    // An engine that is away is why its volumes cannot be looked for.
     if view.policy.state == PolicyState::Active
         && let Some(refusal) = super::closure::refusals(view.set, view.facts, view.policy).into_iter().next()
     {
         return Some(Guard::Services(refusal));
+    }
+    if let (PolicyState::Active, Some(SourceFacts::Unusable(message))) = (view.policy.state, view.source) {
+        return Some(Guard::Source(message.clone()));
     }
     let series = seen.series(&view.policy.series)?;
     if let Some(name) = series.unreadable.first() {

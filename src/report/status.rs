@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::human::{bytes, count, instant, instant_in, span_of};
 use super::restore::pending_text;
 use crate::execute::restore::Pending;
-use crate::facts::{Facts, StoreFacts};
+use crate::facts::{Facts, Owed, StoreFacts};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::model::{Policy, PolicySet, PolicyState};
 
@@ -28,6 +28,8 @@ pub struct Status {
     pub policies: Vec<PolicyStatus>,
     /// Restores that wait for a commit or a roll-back, or were interrupted.
     pub restores: Vec<Pending>,
+    /// What interrupted runs have quieted and not woken.
+    pub owed: Vec<Owed>,
 }
 
 /// One policy.
@@ -73,7 +75,15 @@ pub struct StoreStatus {
 /// Where every policy stands at an instant.
 pub fn status_of(set: &PolicySet, facts: &Facts, now: Instant, restores: Vec<Pending>) -> Status {
     let policies: Vec<PolicyStatus> = set.policies.values().map(|p| policy_status(set, p, facts, now)).collect();
-    Status { format_version: "1.0", instance: set.instance.clone(), at: now, late: policies.iter().any(|p| p.late), policies, restores }
+    Status {
+        format_version: "1.0",
+        instance: set.instance.clone(),
+        at: now,
+        late: policies.iter().any(|p| p.late),
+        policies,
+        restores,
+        owed: facts.owed.clone(),
+    }
 }
 
 fn policy_status(set: &PolicySet, policy: &Policy, facts: &Facts, now: Instant) -> PolicyStatus {
@@ -128,6 +138,14 @@ fn store_status(policy: &Policy, store: &Name, facts: &Facts, now: Instant, acti
 /// The status for people.
 pub fn status_text(status: &Status, set: &PolicySet) -> String {
     let mut out = format!("{} at {}\n", status.instance, instant(status.at));
+    for owed in &status.owed {
+        out.push_str(&format!(
+            "\nLEFT QUIET by run {} of {}: {}; run `lucid-policy recover`\n",
+            owed.run,
+            instant(owed.at),
+            owed.services.join(", ")
+        ));
+    }
     for policy in &status.policies {
         let word = if policy.late {
             "LATE"

@@ -7,16 +7,21 @@
 
 mod act;
 mod archive;
+mod crash;
 mod engine;
 mod examples;
 mod exec;
+mod odd;
 mod picture;
 mod reach;
+mod ready;
+mod recover;
+mod refusals;
+mod restore;
 #[path = "../integration/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other target needs the rest of it")]
 mod shared;
+mod sources;
 mod support;
-mod crash;
-mod recover;
-mod restore;
+mod trouble;
 mod windows;

@@ -31,6 +31,7 @@ fn cut() -> Stack {
 fn the_plan_shows_what_is_owed_and_changes_nothing() {
     let stack = cut();
     let _ = stack.world.harmless("plan").good().says(&["recover", "service.back", "service.front"]);
+    let _ = stack.world.harmless("status --check").ends(3).says(&["LEFT QUIET by run", "service.middle", "lucid-policy recover"]);
     assert_eq!(stack.states(), ["exited", "exited", "exited", "running"]);
     let _ = stack.world.run("recover").good().says(&["awake again", "service.back"]);
     stack.all_run();

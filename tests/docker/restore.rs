@@ -60,9 +60,11 @@ fn a_rollback_is_around_the_services_too() {
 fn what_makes_its_service_ill_is_rolled_back() {
     let stack = Stack::on(crate::support::Engine::new(), |yaml| {
         // Well only where a file of the old state is: what is restored lacks it.
-        yaml.replacen("\"test\", \"-s\", \"/data/two\"", "\"test\", \"-e\", \"/data/well\"", 1)
-            .replacen("usleep 2000; done\"", "usleep 2000; done\"", 1)
-            .replacen("trap 'end=1'", "[ -e /data/begun ] || touch /data/well /data/begun; trap 'end=1'", 1)
+        yaml.replacen("\"test\", \"-s\", \"/data/two\"", "\"test\", \"-e\", \"/data/well\"", 1).replacen(
+            "trap 'end=1'",
+            "[ -e /data/begun ] || touch /data/well /data/begun; trap 'end=1'",
+            1,
+        )
     });
     stack.world.edit("[service.compose.back]\n", "[service.compose.back]\nready_timeout = \"5s\"\n");
     let _ = stack.world.run("apply --yes").good();

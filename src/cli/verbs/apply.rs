@@ -18,7 +18,7 @@ use crate::cli::signals::Signals;
 use crate::execute::{self, Ending, Event, Observe, Order, Outcome};
 use crate::finding::{Finding, Severity};
 use crate::model::id::Name;
-use crate::plan::{Plan, Request, Step, decide};
+use crate::plan::{Handle, Plan, Request, Step, Work, decide};
 use crate::report::outcome_text;
 
 /// Do what the plan says.
@@ -198,11 +198,20 @@ fn question(plan: &Plan) -> &'static str {
 fn fresh(plan: &Plan, saved: &Saved) -> Result<(), Failure> {
     let named: BTreeSet<String> = saved.steps.iter().flat_map(Step::approvals).collect();
     let unnamed = |step: &&Step| step.approvals().iter().any(|what| !named.contains(what));
-    let more: Vec<&str> = plan.steps.iter().filter(unnamed).map(|s| s.address.as_str()).collect();
+    let more: Vec<String> = plan.steps.iter().filter(unnamed).map(|step| shown(step, &named)).collect();
     if more.is_empty() {
         return Ok(());
     }
     let message =
         format!("the saved plan is stale: by now these would be done too, and it does not name them:\n    {}", more.join("\n    "));
     Err(Failure::new(Exit::Stale, message, "make a new plan, and have it reviewed"))
+}
+
+/// A step by its address; of a stop also the containers that were not named: one that was made anew has the same name as before.
+fn shown(step: &Step, named: &BTreeSet<String>) -> String {
+    let Work::Stop { service, .. } = &step.work else { return step.address.clone() };
+    let Handle::Containers(subjects) = &service.handle else { return step.address.clone() };
+    let new = subjects.iter().filter(|subject| !named.contains(&format!("stop:{}", subject.id)));
+    let new: Vec<String> = new.map(|subject| format!("container `{}` ({:.12})", subject.name, subject.id)).collect();
+    format!("{}: {}", step.address, new.join(", "))
 }

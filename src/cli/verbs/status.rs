@@ -16,7 +16,7 @@ use crate::report::{status_of, status_text};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n    lucid-policy status\n    lucid-policy status --check || alert")]
 pub struct Args {
-    /// End with 7 if a policy is late, else with 8 if an artifact is known to be damaged, else with 9 if a store was not seen
+    /// End with 3 if an interrupted run has left services quiet, else with 7 if a policy is late, else with 8 if an artifact is known to be damaged, else with 9 if a store was not seen
     #[arg(long)]
     check: bool,
 }
@@ -41,7 +41,8 @@ impl Args {
         }
         let unseen = facts.stores.values().any(|s| matches!(s, StoreFacts::Unusable(_)));
         let damaged = status.policies.iter().flat_map(|p| &p.stores).any(|s| s.damaged > 0);
-        let checks = [(status.late, Exit::Late), (damaged, Exit::Damaged), (unseen, Exit::NotChecked)];
+        let owed = !status.owed.is_empty();
+        let checks = [(owed, Exit::StepFailed), (status.late, Exit::Late), (damaged, Exit::Damaged), (unseen, Exit::NotChecked)];
         let worst = checks.into_iter().find(|(wrong, _)| self.check && *wrong);
         Ok(worst.map_or(Exit::Good, |(_, exit)| exit))
     }

@@ -109,7 +109,7 @@ impl Window<'_> {
             for subject in subjects {
                 match super::journal::hold_container(ports, &engine.id, &subject.id, &holder)? {
                     Ok(one) => held.push(one),
-                    Err(other) => return Err(NotOpened::Locked(format!("container `{}` is held by {other}", subject.name))),
+                    Err(other) => return Err(NotOpened::Locked(format!("{other}, which quiets container `{}`", subject.name))),
                 }
             }
         }
@@ -190,6 +190,8 @@ impl Open {
                 Err(error) => doubt(format!("whether container `{}` stayed quiet is not known: {}", subject.name, chain(&error))),
             }
         }
+        // What nobody wanted is said first.
+        doubts.sort_by_key(|doubt| doubt.wanted);
         doubts
     }
 
@@ -228,7 +230,12 @@ impl Open {
             let service: &Quiet = &services[n];
             let address = format!("stop:{}", service.address);
             if !well || self.cancel.load(Ordering::SeqCst) {
-                let message = if well { "the run was interrupted" } else { "what needs it is not quiet" }.to_owned();
+                let message = match (well, self.overdue()) {
+                    (false, _) => "what needs it is not quiet",
+                    (true, Some(_)) => "`max_downtime` was over before it was its turn",
+                    (true, None) => "the run was interrupted",
+                }
+                .to_owned();
                 let result = StepResult::Skipped { message: message.clone() };
                 return ((Err(message), shown(&self.ports, &address, "stop", result, 0)), false);
             }
@@ -279,8 +286,10 @@ impl Open {
 fn stir(runtime: &dyn Runtime, subject: &Subject) -> Result<Option<String>, RuntimeError> {
     let name = &subject.name;
     if let Some(seen) = runtime.container(&subject.id)? {
-        let stirred = seen.started_at != subject.started_at || seen.state.works();
-        return Ok(stirred.then(|| format!("container `{name}` was started while it should have been quiet")));
+        let same = seen.started_at == subject.started_at;
+        let what = if same { "thawed" } else { "started" };
+        let stirred = !same || seen.state.works();
+        return Ok(stirred.then(|| format!("container `{name}` was {what} while it should have been quiet")));
     }
     let containers = runtime.picture()?.containers;
     let other = instead(subject, &containers).filter(|other| other.state != State::Created);
@@ -313,7 +322,7 @@ pub(super) fn wake_all(ports: &Ports, runtime: &dyn Runtime, journal: Journal) -
         };
         let mut kept = Woken::default();
         let (_, outcome) = timed(ports, &address, "start", || {
-            kept = Waking { runtime, service: &services[n], tried: waking, begun, note: &note }.wake();
+            kept = Waking { runtime, clock: &ports.clock, service: &services[n], tried: waking, begun, note: &note }.wake();
             match &kept.failure {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(((), None)),

@@ -7,8 +7,10 @@ use std::time::Duration;
 use super::back::{Back, back, instead};
 use super::quiet::{GLANCE, command};
 use crate::execute::error::{StepError, chain};
+use crate::execute::ports::Clock;
 use crate::facts::{Container, Health, State};
 use crate::model::Ready;
+use crate::model::id::Instant;
 use crate::plan::{Handle, Quiet, Subject};
 use crate::runtime::{Call, Runtime, RuntimeError};
 
@@ -44,6 +46,7 @@ impl Woken {
 /// One service, with what is known of it.
 pub(super) struct Waking<'a> {
     pub(super) runtime: &'a dyn Runtime,
+    pub(super) clock: &'a Clock,
     pub(super) service: &'a Quiet,
     /// Whether an earlier try may have started it.
     pub(super) tried: bool,
@@ -72,8 +75,8 @@ impl Waking<'_> {
         }
     }
 
-    fn patience(&self) -> Duration {
-        Duration::from_secs(self.service.ready_timeout)
+    fn patience(&self) -> Patience<'_> {
+        Patience { clock: self.clock, last: (self.clock)(), left: Duration::from_secs(self.service.ready_timeout) }
     }
 
     fn resumed(&self, resume: &[String], container: Option<&String>, user: Option<&String>) -> Woken {
@@ -82,10 +85,10 @@ impl Waking<'_> {
         }
         let mut left = self.patience();
         while let Err(error) = command(self.runtime, self.service, resume) {
-            if left.is_zero() || !matches!(error, StepError::Runtime(RuntimeError::Unreachable { .. })) {
+            if left.is_over() || !matches!(error, StepError::Runtime(RuntimeError::Unreachable { .. })) {
                 return Woken { settled: false, notes: Vec::new(), failure: Some(chain(&error)) };
             }
-            pass(&mut left);
+            left.pass();
         }
         let Ready::Command(argv) = &self.service.ready else { return Woken::well(Vec::new()) };
         loop {
@@ -93,12 +96,12 @@ impl Waking<'_> {
                 Ok(()) => return Woken::well(Vec::new()),
                 Err(said) => said,
             };
-            if left.is_zero() {
+            if left.is_over() {
                 let failure =
                     format!("`{}` was resumed and is not ready after {} s: {said}", self.service.address, self.service.ready_timeout);
                 return Woken { settled: true, notes: Vec::new(), failure: Some(failure) };
             }
-            pass(&mut left);
+            left.pass();
         }
     }
 
@@ -114,12 +117,12 @@ impl Waking<'_> {
                 }
                 // What was done is looked at at once, and waited for where it does not show yet.
                 Ok(Step::Done(now)) if done.replace(now) != Some(now) => {}
-                Ok(Step::Done(_)) if left.is_zero() => {
+                Ok(Step::Done(_)) if left.is_over() => {
                     return failed(false, notes, format!("container `{}` does not stay as it is put", subject.name));
                 }
-                Ok(Step::Done(_)) => pass(&mut left),
+                Ok(Step::Done(_)) => left.pass(),
                 // An engine that is being restarted is waited for.
-                Err(RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. }) if !left.is_zero() => pass(&mut left),
+                Err(RuntimeError::Unreachable { .. } | RuntimeError::TimedOut { .. }) if !left.is_over() => left.pass(),
                 Err(error) => return failed(false, notes, format!("container `{}` could not be woken: {}", subject.name, chain(&error))),
             }
         }
@@ -130,12 +133,12 @@ impl Waking<'_> {
             match self.ready(subject) {
                 Readiness::Yes => return Woken::well(notes),
                 Readiness::Never(said) => return failed(true, notes, said),
-                Readiness::NotYet(said) if left.is_zero() => {
+                Readiness::NotYet(said) if left.is_over() => {
                     let message =
                         format!("container `{}` runs and is not ready after {} s: {said}", subject.name, self.service.ready_timeout);
                     return failed(true, notes, message);
                 }
-                Readiness::NotYet(_) => pass(&mut left),
+                Readiness::NotYet(_) => left.pass(),
             }
         }
     }
@@ -236,8 +239,24 @@ fn reached(container: &Container, port: u16) -> bool {
     published.chain(own).any(|at| TcpStream::connect_timeout(&at, TRY).is_ok())
 }
 
-/// Lets a moment pass.
-fn pass(left: &mut Duration) {
-    thread::park_timeout(GLANCE);
-    *left = left.saturating_sub(GLANCE);
+/// How long somebody still waits.
+struct Patience<'a> {
+    clock: &'a Clock,
+    last: Instant,
+    left: Duration,
+}
+
+impl Patience<'_> {
+    fn is_over(&self) -> bool {
+        self.left.is_zero()
+    }
+
+    /// Lets a moment pass. What was tried since the last one counts too; a clock that stands still does not make it wait for ever.
+    fn pass(&mut self) {
+        thread::park_timeout(GLANCE);
+        let now = (self.clock)();
+        let passed = (now - self.last).to_std().unwrap_or_default();
+        self.left = self.left.saturating_sub(passed.max(GLANCE));
+        self.last = now;
+    }
 }

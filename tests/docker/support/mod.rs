@@ -5,6 +5,7 @@ mod container;
 mod docker;
 mod engine;
 mod project;
+mod site;
 mod stack;
 mod volume;
 
@@ -13,5 +14,6 @@ pub(crate) use container::Container;
 pub(crate) use docker::Client;
 pub(crate) use engine::Engine;
 pub(crate) use project::Project;
-pub(crate) use stack::Stack;
+pub(crate) use site::{Site, manifest, record};
+pub(crate) use stack::{Stack, rest};
 pub(crate) use volume::Volume;

@@ -1,5 +1,7 @@
 //! A compose project whose services write, and a world that backs it up.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
 
 use chrono::Timelike;
@@ -32,6 +34,8 @@ pub(crate) struct Stack {
     pub(crate) project: Project,
     pub(crate) world: World,
     pub(crate) engine: Engine,
+    /// Artifacts that have been restored once: they do not change.
+    tried: RefCell<BTreeSet<String>>,
 }
 
 impl Stack {
@@ -59,7 +63,7 @@ impl Stack {
     #[track_caller]
     fn of(engine: Engine, project: Project) -> Self {
         let world = World::new(&manifest(&project.name)).on(&engine.client.host);
-        let stack = Self { project, world, engine };
+        let stack = Self { project, world, engine, tried: RefCell::default() };
         stack.writes();
         stack
     }
@@ -74,8 +78,7 @@ impl Stack {
 
     /// Lines of a service's file.
     pub(crate) fn lines(&self, service: &str) -> usize {
-        let bytes = std::fs::read(self.project.volume(service).folder.join("two")).unwrap_or_default();
-        bytes.iter().filter(|byte| **byte == b'\n').count()
+        std::fs::read_to_string(self.project.volume(service).folder.join("two")).unwrap_or_default().lines().count()
     }
 
     /// When each service was last started.
@@ -102,7 +105,7 @@ impl Stack {
         let _ = self.world.run("verify --no-notes").good();
         let listed = self.world.run("list --format json").good().json();
         let ids = listed["artifacts"].as_array().unwrap().iter().map(|a| a["id"].as_str().unwrap().to_owned());
-        for (n, id) in ids.enumerate() {
+        for (n, id) in ids.filter(|id| self.tried.borrow_mut().insert(id.clone())).enumerate() {
             let to = format!("restored-{n}");
             let policy = "stack";
             let _ = self.world.args(&["restore", policy, "--id", &id, "--to", &to, "--yes"]).good();
@@ -149,10 +152,9 @@ impl Stack {
 pub(crate) fn yaml() -> String {
     let service = |(name, more): (&str, &str)| {
         format!(
-            "  {name}:\n    image: lucid-test:1\n    command: [sh, -c, {:?}]\n    stop_grace_period: 20s\n    \
+            "  {name}:\n    image: lucid-test:1\n    command: [sh, -c, {WRITER:?}]\n    stop_grace_period: 20s\n    \
              volumes: [{{type: volume, source: {name}, target: /data}}]\n    \
-             healthcheck: {{test: [\"CMD\", \"test\", \"-s\", \"/data/two\"], interval: 1s, retries: 30}}\n    {more}\n",
-            WRITER
+             healthcheck: {{test: [\"CMD\", \"test\", \"-s\", \"/data/two\"], interval: 1s, retries: 30}}\n    {more}\n"
         )
     };
     let services: String = SERVICES.map(service).concat();
