@@ -11,6 +11,12 @@
 //! longer searches), pins of what another store awaits (the laws). Not caught: payload removed before its record, because a restore
 //! of what is being deleted is promised to nobody; the record is still the first to go.
 //!
+//! Of windows, with an engine that goes away, runs that are killed between any two of its calls, and somebody else who starts, stops,
+//! pauses, renames, removes and makes containers anew, it was seen to catch: the journal before the first stop, the note that a command
+//! is about to run, entries that stay until they are settled, last starts compared before something is started, thaws, recovery itself,
+//! doubts about what was started or made anew meanwhile. Not caught: a container that ends between the plan and its window, which no
+//! history does; what was paused before, which only restores stop.
+//!
 //! The normal suite runs [`HISTORIES`] of them. To search further: `LUCID_HISTORIES=20000 LUCID_FIRST=1 cargo test --release --lib
 //! random_histories`.
 
