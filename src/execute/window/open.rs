@@ -286,8 +286,10 @@ impl Open {
 fn stir(runtime: &dyn Runtime, subject: &Subject) -> Result<Option<String>, RuntimeError> {
     let name = &subject.name;
     if let Some(seen) = runtime.container(&subject.id)? {
-        let stirred = seen.started_at != subject.started_at || seen.state.works();
-        return Ok(stirred.then(|| format!("container `{name}` was started while it should have been quiet")));
+        let same = seen.started_at == subject.started_at;
+        let what = if same { "thawed" } else { "started" };
+        let stirred = !same || seen.state.works();
+        return Ok(stirred.then(|| format!("container `{name}` was {what} while it should have been quiet")));
     }
     let containers = runtime.picture()?.containers;
     let other = instead(subject, &containers).filter(|other| other.state != State::Created);
