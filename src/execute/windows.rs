@@ -61,6 +61,7 @@ pub(super) fn open(run: &Run, planned: &Planned) -> Result<(Open, Vec<StepOutcom
         name: &planned.name,
         instance: &run.set.instance,
         services: services.collect(),
+        ours: false,
         limit: limit.map(Duration::from_secs),
     };
     window.open(&run.ports)

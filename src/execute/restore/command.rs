@@ -52,7 +52,7 @@ pub(super) fn perform(hands: &Hands<'_>) -> Result<Staged, RestoreError> {
         hands.stop_if_cancelled()?;
         hands.fault.step()?;
         let (ports, services) = (hands.ports, &plan.services);
-        super::services::during(ports, plan.run, "restore", &plan.instance, services, || feed(hands, &opened))?;
+        super::services::during(ports, plan.run, "restore", &plan.instance, services, false, || feed(hands, &opened))?;
         Ok(checked)
     };
     hands.shown(hands.stage_address(), "restore", work, |staged| done(plan, staged))

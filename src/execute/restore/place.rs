@@ -51,7 +51,7 @@ pub(super) fn perform(hands: &Hands<'_>, roots: &[PlannedRoot]) -> Result<Staged
             return Err(error);
         }
     };
-    let quietly = during(ports, plan.run, "restore", &plan.instance, &plan.services, || {
+    let quietly = during(ports, plan.run, "restore", &plan.instance, &plan.services, false, || {
         hands.stop_if_cancelled()?;
         hands.fault.step()?;
         // What a service wrote at its end belongs to the old state.
@@ -81,7 +81,7 @@ pub(super) fn perform(hands: &Hands<'_>, roots: &[PlannedRoot]) -> Result<Staged
 /// Back to the old state, around the services once more.
 fn put_back(hands: &Hands<'_>, mut journal: Journal) -> Result<(), RestoreError> {
     let (ports, plan) = (hands.ports, hands.plan);
-    during(ports, plan.run, "rollback", &plan.instance, &plan.services, || super::settle::undo(&mut journal, ports, hands.fault))
+    during(ports, plan.run, "rollback", &plan.instance, &plan.services, true, || super::settle::undo(&mut journal, ports, hands.fault))
 }
 
 /// Refuses a second restore of a place whose first one waits for a decision.

@@ -54,19 +54,20 @@ fn refused(findings: &[Finding]) -> RestoreError {
     RestoreError::refused(message, help)
 }
 
-/// Quiets them, does the work, and wakes them, whatever the work came to. `Unwell` where the work went well and they did not come back.
+/// `ours`: the same run has quieted them before and they may not have come back. Quiets them, does the work, and wakes them, whatever the work came to. `Unwell` where the work went well and they did not come back.
 pub(super) fn during<T>(
     ports: &Ports,
     run: Random,
     name: &str,
     instance: &Name,
     services: &[Quiet],
+    ours: bool,
     work: impl FnOnce() -> Result<T, RestoreError>,
 ) -> Result<T, RestoreError> {
     if services.is_empty() {
         return work();
     }
-    let window = Window { run, name, instance, services: services.to_vec(), limit: None };
+    let window = Window { run, name, instance, services: services.to_vec(), ours, limit: None };
     let (open, _) = window.open(ports).map_err(|error| match error {
         NotOpened::Locked(holder) => RestoreError::Locked { holder },
         NotOpened::Failed(error) => RestoreError::Changed(crate::execute::chain(&error)),

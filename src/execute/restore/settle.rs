@@ -121,7 +121,7 @@ pub fn rollback_around(set: &PolicySet, facts: &Facts, ports: &Ports, run: &str)
     let (mut journal, _held) = decided(ports, run)?;
     let services = around(set, facts, &journal.policy, &exchanged(&journal))?;
     let (run, instance) = (journal.run, journal.instance.clone());
-    during(ports, run, "rollback", &instance, &services, || undo(&mut journal, ports, &Fault::never()))
+    during(ports, run, "rollback", &instance, &services, false, || undo(&mut journal, ports, &Fault::never()))
 }
 
 /// Puts back what a restore has exchanged, and forgets the restore.

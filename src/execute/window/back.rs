@@ -14,6 +14,8 @@ pub(super) enum Back {
     There,
     /// Nothing, and this is to be known.
     Left(String),
+    /// It may be on its way to its end: it is to end, and then to be started.
+    Finish,
     /// It is to be started.
     Start,
     /// It is to be thawed.
@@ -22,9 +24,18 @@ pub(super) enum Back {
     Freeze,
 }
 
-/// What brings it back. `waking`: whether it may be us who started it last, for what was paused before.
-pub(super) fn back(subject: &Subject, mode: Mode, waking: bool, seen: Option<&Container>, instead: Option<&Container>) -> Back {
-    let name = &subject.name;
+/// What was done to a container, as far as it was written down before it was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// Its stop was asked for: an engine finishes one whose caller is gone, so it may still be under way.
+    pub(super) stopping: bool,
+    /// It may be us who started it last.
+    pub(super) waking: bool,
+}
+
+/// What brings it back.
+pub(super) fn back(subject: &Subject, mode: Mode, noted: Noted, seen: Option<&Container>, instead: Option<&Container>) -> Back {
+    let (name, waking) = (&subject.name, noted.waking);
     let Some(seen) = seen else {
         return Back::Left(match instead {
             Some(other) => {
@@ -42,6 +53,11 @@ pub(super) fn back(subject: &Subject, mode: Mode, waking: bool, seen: Option<&Co
     match (subject.was, seen.state) {
         (State::Paused, State::Running) if !same_start && waking => Back::Freeze,
         (State::Paused, State::Running | State::Restarting) if same_start => by_somebody("thawed"),
+        (State::Running, State::Running | State::Restarting) | (State::Paused, State::Paused)
+            if mode == Mode::Stop && same_start && noted.stopping =>
+        {
+            Back::Finish
+        }
         (State::Paused, State::Paused) | (_, State::Running | State::Restarting) => Back::There,
         (_, State::Paused) if mode == Mode::Pause && same_start => Back::Thaw,
         (_, State::Paused) => by_somebody("paused"),
@@ -74,8 +90,10 @@ mod tests {
     /// What is done about a container that was in one state before and is in another now, with or without a start in between.
     fn decided(was: State, mode: Mode, now: State, started: &str, waking: bool) -> Back {
         let seen = Container { state: now, started_at: started.to_owned(), ..running("web") };
-        back(&subject(was), mode, waking, Some(&seen), None)
+        back(&subject(was), mode, Noted { stopping: false, waking }, Some(&seen), None)
     }
+
+    const NOTHING: Noted = Noted { stopping: false, waking: false };
 
     fn left(back: &Back) -> bool {
         matches!(back, Back::Left(_))
@@ -90,6 +108,19 @@ mod tests {
         assert!(left(&stop(State::Exited, "second")));
         assert!(left(&stop(State::Paused, "second")));
         assert!(left(&stop(State::Dead, "first")));
+    }
+
+    #[test]
+    fn a_stop_that_may_be_under_way_is_brought_to_its_end() {
+        let stopping = Noted { stopping: true, waking: false };
+        let seen = |state, started: &str| Container { state, started_at: started.to_owned(), ..running("web") };
+        let decided = |was, mode, state, started| back(&subject(was), mode, stopping, Some(&seen(state, started)), None);
+        assert_eq!(decided(State::Running, Mode::Stop, State::Running, "first"), Back::Finish);
+        assert_eq!(decided(State::Running, Mode::Stop, State::Running, "second"), Back::There);
+        assert_eq!(decided(State::Running, Mode::Stop, State::Exited, "first"), Back::Start);
+        assert_eq!(decided(State::Running, Mode::Pause, State::Running, "first"), Back::There);
+        assert_eq!(decided(State::Paused, Mode::Stop, State::Paused, "first"), Back::Finish);
+        assert_eq!(decided(State::Paused, Mode::Stop, State::Paused, "second"), Back::There);
     }
 
     #[test]
@@ -114,10 +145,10 @@ mod tests {
     #[test]
     fn what_is_gone_or_has_another_name_is_left() {
         let other = running("web-2");
-        let Back::Left(said) = back(&subject(State::Running), Mode::Stop, false, None, Some(&other)) else { panic!() };
+        let Back::Left(said) = back(&subject(State::Running), Mode::Stop, NOTHING, None, Some(&other)) else { panic!() };
         assert!(said.contains("made anew meanwhile (web-2"), "{said}");
-        assert!(left(&back(&subject(State::Running), Mode::Stop, false, None, None)));
+        assert!(left(&back(&subject(State::Running), Mode::Stop, NOTHING, None, None)));
         let renamed = Container { name: "web_old".to_owned(), state: State::Exited, started_at: "first".to_owned(), ..running("web") };
-        assert!(left(&back(&subject(State::Running), Mode::Stop, false, Some(&renamed), None)));
+        assert!(left(&back(&subject(State::Running), Mode::Stop, NOTHING, Some(&renamed), None)));
     }
 }

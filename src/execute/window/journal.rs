@@ -47,10 +47,10 @@ pub(super) struct EngineRef {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) service: Quiet,
-    /// For a pair of commands: whether `quiesce` was about to run. What containers do is looked at; what a command did is not.
+    /// Whether it was about to be quieted. A command then has to be resumed; a container that still runs may be on its way to its end,
+    /// because an engine finishes a stop whose caller is gone.
     pub(super) begun: bool,
-    /// Whether it was about to be brought back. Only what was paused before needs to know: between its start and its pause it looks
-    /// as if somebody else had started it.
+    /// Whether it was about to be brought back: a start since then may be ours.
     #[serde(default)]
     pub(super) waking: bool,
 }
@@ -152,7 +152,7 @@ mod tests {
     fn the_stored_journal_of_version_1_reads_and_is_written_as_it_was() {
         let journal: Journal = serde_json::from_str(STORED).unwrap();
         assert_eq!(serde_json::to_string_pretty(&journal).unwrap(), STORED.trim_end());
-        assert_eq!(journal.owed().containers, ["1f0c", "2a11"]);
+        assert_eq!(journal.owed(false).containers, ["1f0c", "2a11"]);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub(in crate::execute) struct Window<'a> {
     pub(in crate::execute) instance: &'a Name,
     /// What is to be quiet, dependents first.
     pub(in crate::execute) services: Vec<Quiet>,
+    /// Whether an earlier window of the run has quieted the same and could not wake all of it.
+    pub(in crate::execute) ours: bool,
     /// How long at most; then what is done meanwhile is cancelled.
     pub(in crate::execute) limit: Option<Duration>,
 }
@@ -78,7 +80,7 @@ impl Window<'_> {
         let containers = self.services.iter().any(|s| !matches!(&s.handle, Handle::Command { container: None, .. }));
         let engine = if containers { Some(ports.runtime.engine()?) } else { None };
         let mut held = self.hold(ports, engine.as_ref())?;
-        let services = self.services.into_iter().map(|service| still_there(ports, service)).collect::<Result<Vec<_>, _>>()?;
+        let services = self.services.into_iter().map(|service| still_there(ports, self.ours, service)).collect::<Result<Vec<_>, _>>()?;
         let services: Vec<Quiet> = services.into_iter().flatten().collect();
         let journal = Journal::new(self.run, self.name, self.instance, ports.now(), engine.as_ref(), services);
         held.push(journal.hold(ports)?.map_err(NotOpened::Locked)?);
@@ -103,13 +105,18 @@ impl Window<'_> {
     fn hold(&self, ports: &Ports, engine: Option<&Engine>) -> Result<Vec<Held>, NotOpened> {
         let holder = format!("run {} of host {} (pid {})", self.run, ports.host.name, ports.host.pid);
         let mut held = Vec::new();
-        let Some(engine) = engine else { return Ok(held) };
+        let engine = engine.map_or("host", |engine| &engine.id);
         for service in &self.services {
-            let Handle::Containers(subjects) = &service.handle else { continue };
-            for subject in subjects {
-                match super::journal::hold_container(ports, &engine.id, &subject.id, &holder)? {
+            let held_things: Vec<(String, String)> = match &service.handle {
+                Handle::Containers(subjects) => {
+                    subjects.iter().map(|subject| (subject.id.clone(), format!("container `{}`", subject.name))).collect()
+                }
+                Handle::Command { .. } => vec![(format!("{}-{}", self.instance, service.address), format!("`{}`", service.address))],
+            };
+            for (key, shown) in held_things {
+                match super::journal::hold_container(ports, engine, &key, &holder)? {
                     Ok(one) => held.push(one),
-                    Err(other) => return Err(NotOpened::Locked(format!("{other}, which quiets container `{}`", subject.name))),
+                    Err(other) => return Err(NotOpened::Locked(format!("{other}, which quiets {shown}"))),
                 }
             }
         }
@@ -118,14 +125,17 @@ impl Window<'_> {
 }
 
 /// What is still to be quieted of a service, now that nobody else of us acts on it: a container that has ended by itself since the
-/// plan is not ours to start later, and one that was started anew has another last start.
-fn still_there(ports: &Ports, mut service: Quiet) -> Result<Option<Quiet>, NotOpened> {
+/// plan is not ours to start later, and one that was started anew has another last start. `ours`: one that has ended is, because an
+/// earlier window of the same run has started it.
+fn still_there(ports: &Ports, ours: bool, mut service: Quiet) -> Result<Option<Quiet>, NotOpened> {
     let Handle::Containers(subjects) = &mut service.handle else { return Ok(Some(service)) };
     let mut kept = Vec::new();
     for mut subject in std::mem::take(subjects) {
         let seen = ports.runtime.container(&subject.id)?;
         let seen = seen.ok_or_else(|| StepError::Changed(format!("container `{}` is gone since the plan was made", subject.name)))?;
-        if seen.state.works() || seen.state == State::Paused && subject.was == State::Paused {
+        let works = seen.state.works();
+        if works || seen.state == State::Paused && subject.was == State::Paused || ours && seen.state == State::Exited {
+            subject.was = if works { State::Running } else { subject.was };
             subject.started_at = seen.started_at;
             kept.push(subject);
         }
@@ -240,7 +250,7 @@ impl Open {
                 return ((Err(message), shown(&self.ports, &address, "stop", result, 0)), false);
             }
             let still = timed(&self.ports, &address, "stop", || {
-                if matches!(service.handle, Handle::Command { .. }) {
+                {
                     let mut journal = self.journal();
                     journal.entries[n].begun = true;
                     journal.write(&self.ports.state).map_err(|error| chain(&error))?;
@@ -325,7 +335,7 @@ pub(super) fn wake_all(ports: &Ports, runtime: &dyn Runtime, journal: Journal) -
             kept = Waking { runtime, clock: &ports.clock, service: &services[n], tried: waking, begun, note: &note }.wake();
             match &kept.failure {
                 Some(failure) => Err(failure.clone()),
-                None => Ok(((), None)),
+                None => Ok(((), kept.notes.first().cloned())),
             }
         });
         ((kept, outcome), true)

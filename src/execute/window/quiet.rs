@@ -69,9 +69,7 @@ fn container(runtime: &dyn Runtime, service: &Quiet, subject: &Subject) -> Resul
         Mode::Stop => runtime.stop(&subject.id, grace),
         Mode::Pause => runtime.pause(&subject.id),
     };
-    let patience =
-        if matches!(answer, Err(RuntimeError::TimedOut { .. })) { grace.unwrap_or(ENGINE_GRACE) + AFTER_GRACE } else { AFTER_GRACE };
-    let mut left = patience;
+    let mut left = if matches!(answer, Err(RuntimeError::TimedOut { .. })) { most(service) } else { AFTER_GRACE };
     let seen = loop {
         let seen =
             runtime.container(&subject.id)?.ok_or_else(|| StepError::Changed(format!("container `{name}` was removed meanwhile")))?;
@@ -83,6 +81,11 @@ fn container(runtime: &dyn Runtime, service: &Quiet, subject: &Subject) -> Resul
         left = left.saturating_sub(GLANCE);
     };
     judge(service.mode, name, &seen, answer.err().as_ref())
+}
+
+/// How long its containers may take to end, at most.
+pub(super) fn most(service: &Quiet) -> Duration {
+    service.stop_timeout.map_or(ENGINE_GRACE, Duration::from_secs) + AFTER_GRACE
 }
 
 fn judge(mode: Mode, name: &str, seen: &Container, error: Option<&RuntimeError>) -> Result<Stillness, StepError> {

@@ -21,7 +21,7 @@ pub struct Awoken {
     pub window: String,
     /// When it began.
     pub at: Instant,
-    /// Addresses of what is awake, or is somebody else's by now.
+    /// Addresses of what is awake.
     pub awake: Vec<String>,
     /// What to know: sentences that name the object.
     pub notes: Vec<String>,
@@ -69,6 +69,8 @@ fn one(ports: &Ports, journal: Journal) -> Awoken {
     for outcome in outcomes {
         match outcome.result {
             StepResult::Failed { message } | StepResult::Skipped { message } => awoken.stuck.push(message),
+            // What is told in a note is somebody else's by now, and maybe not awake.
+            StepResult::Done(done) if done.note.is_some() => {}
             StepResult::Done(_) => awoken.awake.push(outcome.address.trim_start_matches("start:").to_owned()),
         }
     }

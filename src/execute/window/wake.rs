@@ -4,8 +4,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use super::back::{Back, back, instead};
-use super::quiet::{GLANCE, command};
+use super::back::{Back, Noted, back, instead};
+use super::quiet::{GLANCE, command, most};
 use crate::execute::error::{StepError, chain};
 use crate::execute::ports::Clock;
 use crate::facts::{Container, Health, State};
@@ -50,7 +50,7 @@ pub(super) struct Waking<'a> {
     pub(super) service: &'a Quiet,
     /// Whether an earlier try may have started it.
     pub(super) tried: bool,
-    /// Whether its `quiesce` may have run.
+    /// Whether it was about to be quieted.
     pub(super) begun: bool,
     /// Writes down that it is about to be started.
     pub(super) note: &'a (dyn Fn() -> Result<(), String> + Sync),
@@ -147,22 +147,40 @@ impl Waking<'_> {
     fn step(&self, subject: &Subject, waking: &mut bool) -> Result<Step, RuntimeError> {
         let seen = self.runtime.container(&subject.id)?;
         let others = if seen.is_none() { self.runtime.picture()?.containers } else { Vec::new() };
-        match back(subject, self.service.mode, *waking, seen.as_ref(), instead(subject, &others)) {
+        let noted = Noted { stopping: self.begun, waking: *waking };
+        match back(subject, self.service.mode, noted, seen.as_ref(), instead(subject, &others)) {
             Back::There => Ok(Step::There),
             Back::Left(said) => Ok(Step::Left(said)),
             Back::Thaw => self.runtime.unpause(&subject.id).map(|()| Step::Done(Deed::Thawed)),
             Back::Freeze => self.runtime.pause(&subject.id).map(|()| Step::Done(Deed::Frozen)),
-            Back::Start if subject.was == State::Paused => {
+            Back::Finish => self.finish(subject),
+            Back::Start => {
                 if !*waking {
                     let refused = |message| RuntimeError::Refused { what: format!("start container {}", subject.name), message };
                     (self.note)().map_err(refused)?;
                     *waking = true;
                 }
-                self.runtime.start(&subject.id).map(|()| Step::Done(Deed::Started))
+                self.runtime.start(&subject.id)?;
+                // What it does from here on is its own doing: not looked at as if somebody else had done it.
+                Ok(if subject.was == State::Paused { Step::Done(Deed::Started) } else { Step::There })
             }
-            // What it does from here on is its own doing: not looked at as if somebody else had done it.
-            Back::Start => self.runtime.start(&subject.id).map(|()| Step::There),
         }
+    }
+
+    /// Brings a stop to its end that may be under way. An engine that will not stop it has not begun to: then it is where it was, once
+    /// as much time is over as the stop would have had.
+    fn finish(&self, subject: &Subject) -> Result<Step, RuntimeError> {
+        let answer = self.runtime.stop(&subject.id, self.service.stop_timeout.map(Duration::from_secs));
+        let Err(RuntimeError::Refused { .. }) = answer else { return answer.map(|()| Step::Done(Deed::Stopped)) };
+        let mut left = Patience { left: most(self.service), ..self.patience() };
+        while !left.is_over() {
+            let seen = self.runtime.container(&subject.id)?;
+            if seen.is_none_or(|seen| !seen.state.works() && seen.state != State::Paused) {
+                return Ok(Step::Done(Deed::Stopped));
+            }
+            left.pass();
+        }
+        Ok(Step::There)
     }
 
     fn ready(&self, subject: &Subject) -> Readiness {
@@ -221,6 +239,7 @@ enum Step {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Deed {
+    Stopped,
     Started,
     Thawed,
     Frozen,
