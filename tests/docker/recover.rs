@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 
 use crate::shared::until;
-use crate::support::Stack;
+use crate::support::{Site, Stack};
 
 /// A stack of which a run was killed while everything was quiet.
 fn cut() -> Stack {
@@ -89,4 +89,22 @@ fn an_engine_that_cannot_be_reached_keeps_the_journal() {
     // The journal names the engine's own place, so that even a wrong environment finds it.
     let _ = stack.world.finish(&mut recover).good();
     stack.all_run();
+}
+
+#[test]
+fn a_stop_that_is_still_under_way_is_waited_for_and_undone() {
+    // It takes a while to end, and says when it has begun to.
+    let site = Site::with(&[], &["sh", "-c", "trap 'touch /tmp/ending; usleep 3000000; exit 0' TERM; while :; do usleep 50000; done"]);
+    let mut child = site.start(&["apply", "--yes"]);
+    let asked = || site.engine.client.ask(&["exec", &site.web.id, "test", "-e", "/tmp/ending"]).status.success();
+    until("it has been told to end", asked);
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    assert_eq!(site.web.state(), "running", "it had ended before the kill");
+    let _ = site.world.run("recover").good().says(&["awake again", "service.web"]);
+    site.awake();
+    let started = site.web.started_at();
+    let _ = site.world.run("apply --yes --now").good();
+    site.awake();
+    assert_ne!(site.web.started_at(), started);
 }

@@ -1,7 +1,7 @@
 //! In place, around the services that use what is put back.
 
 use crate::shared::until;
-use crate::support::Stack;
+use crate::support::{Site, Stack};
 
 fn lines(stack: &Stack, service: &str) -> Vec<u8> {
     std::fs::read(stack.project.volume(service).folder.join("two")).unwrap()
@@ -104,4 +104,20 @@ fn what_was_paused_is_paused_again() {
     let _ = stack.world.run("restore stack --yes").good();
     assert_eq!(stack.states(), ["running", "running", "paused", "running"]);
     stack.project.service("front").tell("unpause");
+}
+
+#[test]
+fn what_does_not_even_start_on_the_restored_state_runs_again_on_the_old_one() {
+    let script = "[ -e /data/well ] || [ ! -e /data/begun ] || exit 1; touch /data/well /data/begun; exec idle";
+    let site = Site::with(&[], &["sh", "-c", script]);
+    until("it has begun", || site.volume.folder.join("begun").exists());
+    // The artifact is of a state on which it ends at once.
+    std::fs::remove_file(site.volume.folder.join("well")).unwrap();
+    let _ = site.world.run("apply --yes").ends(3).says(&["is exited again with exit code 1"]);
+    site.volume.write("well", "");
+    site.web.tell("start");
+    let _ = site.world.run("restore web --yes").ends(3).says(&["the old state was put back"]);
+    assert!(site.volume.folder.join("well").exists());
+    until("it runs on its old state", || site.web.state() == "running");
+    site.awake();
 }
