@@ -37,7 +37,7 @@ struct Job<'a> {
 pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Name, slot: Option<Instant>) -> Result<Done, StepError> {
     run.stop_if_cancelled()?;
     // Nothing is read for nothing: what is in doubt now will be in doubt at the end.
-    doubts(run, policy)?;
+    doubts(run, policy, &run.set.sources[&policy.source])?;
     let store = run.store(store_name)?.as_ref();
     let source = &run.set.sources[&policy.source];
     run.claim(store)?;
@@ -141,7 +141,7 @@ impl Job<'_> {
         let segments = payload.finish()?;
         let index = index.map(SegmentWriter::finish).transpose()?.and_then(|mut made| made.pop());
         payload_listed(self.store, &folder, segments.iter().chain(&index))?;
-        let doubts = doubts(self.run, self.policy)?;
+        let doubts = doubts(self.run, self.policy, self.source)?;
         Ok(Written { segments, index, captured, doubts })
     }
 
@@ -251,8 +251,8 @@ struct Written {
 }
 
 /// What keeps the content from being of one instant; under `strict`, what nobody wanted is an error.
-fn doubts(run: &Run, policy: &Policy) -> Result<Vec<Doubt>, StepError> {
-    let doubts = run.window.as_ref().map(|window| window.doubts()).unwrap_or_default();
+fn doubts(run: &Run, policy: &Policy, source: &Source) -> Result<Vec<Doubt>, StepError> {
+    let doubts = run.window.as_ref().map(|window| window.doubts(source)).unwrap_or_default();
     match doubts.iter().find(|doubt| policy.strict && !doubt.wanted) {
         Some(doubt) => Err(StepError::Changed(format!("{}, and policy `{}` is strict", doubt.said, policy.name))),
         None => Ok(doubts),

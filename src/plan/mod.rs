@@ -43,7 +43,7 @@ pub use closure::quiet;
 pub use decide::{copies, decide, removals, unlocks};
 pub use evolve::evolve;
 pub use explain::{Explained, explain};
-pub use mounts::mounters;
+pub use mounts::{mounters, writers_now};
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
 pub use step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
 pub use window::{Downtime, Handle, Quiet, Subject};

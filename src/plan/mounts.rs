@@ -31,6 +31,15 @@ pub fn mounters(facts: &Facts, paths: &[PathBuf], volumes: &[String], quiet: &[Q
 /// Running containers that can write what a source reads, and are not among what is quiet: the container, and what it writes.
 pub(super) fn writers(facts: &Facts, source: &Source, quiet: &[Quiet]) -> Vec<(String, String)> {
     let Some(picture) = facts.runtime.picture() else { return Vec::new() };
+    writing(picture, source, quiet, |c| works(facts, c))
+}
+
+/// The same, as of a picture that was taken while everything was to be quiet.
+pub fn writers_now(picture: &Picture, source: &Source, quiet: &[Quiet]) -> Vec<(String, String)> {
+    writing(picture, source, quiet, |c| c.state.works())
+}
+
+fn writing(picture: &Picture, source: &Source, quiet: &[Quiet], works: impl Fn(&Container) -> bool) -> Vec<(String, String)> {
     let places: Vec<(String, Place)> = match &source.kind {
         SourceKind::Files(files) if picture.engine.local => files_places(files),
         // Paths of this host mean nothing to an engine elsewhere; a command reads what nobody knows.
@@ -38,7 +47,7 @@ pub(super) fn writers(facts: &Facts, source: &Source, quiet: &[Quiet]) -> Vec<(S
         SourceKind::Volume(volume) => volume_places(picture, volume),
     };
     let mut found: Vec<(String, String)> = Vec::new();
-    for container in awake(picture, quiet).filter(|c| works(facts, c)) {
+    for container in awake(picture, quiet).filter(|c| works(c)) {
         for mount in container.mounts.iter().filter(|mount| mount.writable) {
             found.extend(places.iter().filter(|(_, place)| place.is_in(mount)).map(|(what, _)| (container.name.clone(), what.clone())));
         }

@@ -15,8 +15,9 @@ use crate::execute::event::{Done, Event, StepOutcome, StepResult};
 use crate::execute::ports::Ports;
 use crate::execute::state::Held;
 use crate::facts::{Engine, State};
+use crate::model::Source;
 use crate::model::id::{Name, Random};
-use crate::plan::{Handle, Quiet, Subject};
+use crate::plan::{Handle, Quiet, Subject, writers_now};
 use crate::runtime::{Runtime, RuntimeError};
 use crate::store::record::ServiceState;
 
@@ -177,7 +178,7 @@ impl Open {
 
     /// What keeps content that was read in this window from being of one instant, as of now: services that were killed or frozen,
     /// and such as were started meanwhile, by whomever.
-    pub(in crate::execute) fn doubts(&self) -> Vec<Doubt> {
+    pub(in crate::execute) fn doubts(&self, source: &Source) -> Vec<Doubt> {
         let of_old = self.still.iter().filter_map(|still| match still {
             Ok(Stillness::Frozen(said)) => Some(Doubt { said: said.clone(), wanted: true }),
             Ok(Stillness::Killed(said)) => Some(Doubt { said: said.clone(), wanted: false }),
@@ -193,6 +194,9 @@ impl Open {
             };
             journal.entries.iter().flat_map(|entry| of(&entry.service)).collect()
         };
+        for (container, what) in self.writers(source) {
+            doubt(format!("container `{container}`, which was not stopped, could write {what} meanwhile"));
+        }
         for subject in subjects {
             match stir(self.ports.runtime.as_ref(), &subject) {
                 Ok(Some(said)) => doubt(said),
@@ -203,6 +207,13 @@ impl Open {
         // What nobody wanted is said first.
         doubts.sort_by_key(|doubt| doubt.wanted);
         doubts
+    }
+
+    /// Who writes right now what a source reads. Where the engine does not answer, nobody knows, and that is a doubt already.
+    fn writers(&self, source: &Source) -> Vec<(String, String)> {
+        let quiets: Vec<Quiet> = self.journal().entries.iter().map(|entry| entry.service.clone()).collect();
+        let picture = if self.journal().engine.is_some() { self.ports.runtime.picture().ok() } else { None };
+        picture.map(|picture| writers_now(&picture, source, &quiets)).unwrap_or_default()
     }
 
     fn journal(&self) -> std::sync::MutexGuard<'_, Journal> {
