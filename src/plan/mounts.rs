@@ -7,18 +7,16 @@ use std::path::{Component, Path, PathBuf};
 use glob::Pattern;
 
 use super::window::{Handle, Quiet};
-use crate::facts::{Container, Facts, Mount, Picture, State, Volume};
+use crate::facts::{Container, Facts, Mount, Owed, Picture, State, Volume};
 use crate::model::{FilesSource, Source, SourceKind, VolumeSource};
 
-/// Containers, running or paused, that mount any of these volumes, or any of these paths of the engine's host, a folder above or a
-/// folder below, and are not among what is quiet. By name.
-pub fn mounters(facts: &Facts, paths: &[PathBuf], volumes: &[String], quiet: &[Quiet]) -> Vec<String> {
-    let Some(picture) = facts.runtime.picture() else { return Vec::new() };
+/// Containers, running or paused, that mount any of these paths of the engine's host, a folder above or a folder below, or a volume
+/// whose files are there, and are not among what is quiet; what is owed is taken for running. By name.
+pub fn mounters(picture: &Picture, owed: &[Owed], paths: &[PathBuf], quiet: &[Quiet]) -> Vec<String> {
     let mut places: Vec<Place> = paths.iter().map(|path| Place::Path(literal(path))).collect();
-    for name in volumes {
-        places.extend(places_of(picture, name));
-    }
-    let holds = |c: &&Container| works(facts, c) || c.state == State::Paused;
+    // What is bound to the mountpoint of a volume shows as the mountpoint, wherever its files are.
+    places.extend(picture.volumes.iter().filter(|volume| lies_at(volume, paths)).map(|volume| Place::Volume(volume.name.clone())));
+    let holds = |c: &&Container| works(owed, c) || c.state == State::Paused;
     let mut names: Vec<String> = awake(picture, quiet)
         .filter(holds)
         .filter(|c| c.mounts.iter().any(|mount| places.iter().any(|place| place.is_in(mount))))
@@ -28,10 +26,15 @@ pub fn mounters(facts: &Facts, paths: &[PathBuf], volumes: &[String], quiet: &[Q
     names
 }
 
+/// Whether a volume's files are at one of these paths, above it or below it.
+fn lies_at(volume: &Volume, paths: &[PathBuf]) -> bool {
+    roots(volume).any(|root| paths.iter().any(|path| path.starts_with(&root) || root.starts_with(path)))
+}
+
 /// Running containers that can write what a source reads, and are not among what is quiet: the container, and what it writes.
 pub(super) fn writers(facts: &Facts, source: &Source, quiet: &[Quiet]) -> Vec<(String, String)> {
     let Some(picture) = facts.runtime.picture() else { return Vec::new() };
-    writing(picture, source, quiet, |c| works(facts, c))
+    writing(picture, source, quiet, |c| works(&facts.owed, c))
 }
 
 /// The same, as of a picture that was taken while everything was to be quiet.
@@ -58,8 +61,8 @@ fn writing(picture: &Picture, source: &Source, quiet: &[Quiet], works: impl Fn(&
 }
 
 /// Whether it works, once interrupted runs are recovered.
-fn works(facts: &Facts, container: &Container) -> bool {
-    container.state.works() || facts.owed.iter().any(|owed| owed.containers.contains(&container.id))
+fn works(owed: &[Owed], container: &Container) -> bool {
+    container.state.works() || owed.iter().any(|owed| owed.containers.contains(&container.id))
 }
 
 /// Containers that stay as they are, this program's own left out.
@@ -100,29 +103,31 @@ fn files_places(files: &FilesSource) -> Vec<(String, Place)> {
 fn volume_places(picture: &Picture, source: &VolumeSource) -> Vec<(String, Place)> {
     let mut places = Vec::new();
     for name in &source.volumes {
-        let volume = engine_name(picture, source.project.as_deref(), name);
-        places.extend(places_of(picture, &volume).into_iter().map(|place| (format!("volume `{name}`"), place)));
+        let Some(volume) = meant(picture, source.project.as_deref(), name) else { continue };
+        places.extend(places_of(volume).into_iter().map(|place| (format!("volume `{name}`"), place)));
     }
     places
 }
 
-/// The engine's name of a volume that a manifest names.
-fn engine_name(picture: &Picture, project: Option<&str>, name: &str) -> String {
-    let Some(project) = project else { return name.to_owned() };
+/// The volume that a manifest names.
+fn meant<'a>(picture: &'a Picture, project: Option<&str>, name: &str) -> Option<&'a Volume> {
+    let by_name = |wanted: &str, own: bool| picture.volumes.iter().find(|v| v.name == wanted && (own || v.compose.is_none()));
+    let Some(project) = project else { return by_name(name, true) };
     let is_it = |v: &&Volume| v.compose.as_ref().is_some_and(|(p, n)| p == project && n == name);
-    picture.volumes.iter().find(is_it).map_or_else(|| format!("{project}_{name}"), |v| v.name.clone())
+    // old composes wrote no labels, so that what has some is somebody else's
+    picture.volumes.iter().find(is_it).or_else(|| by_name(&format!("{project}_{name}"), false))
 }
 
 /// A volume under its name and where it is on the engine's host, for those who mount that.
-fn places_of(picture: &Picture, name: &str) -> Vec<Place> {
-    let mut places = vec![Place::Volume(name.to_owned())];
-    for volume in picture.volumes.iter().filter(|v| v.name == name) {
-        let device = volume.options.get("device").map(PathBuf::from).filter(|d| d.is_absolute() && !d.starts_with("/dev"));
-        let roots = [Some(volume.mountpoint.clone()), device].into_iter().flatten();
-        // a driver that keeps its volumes elsewhere gives no mountpoint
-        places.extend(roots.filter(|root| root.is_absolute()).map(|root| Place::Path(literal(&root))));
-    }
-    places
+fn places_of(volume: &Volume) -> Vec<Place> {
+    let named = Place::Volume(volume.name.clone());
+    [named].into_iter().chain(roots(volume).map(|root| Place::Path(literal(&root)))).collect()
+}
+
+/// Where a volume's files are on the engine's host. A driver that keeps its volumes elsewhere gives no mountpoint.
+fn roots(volume: &Volume) -> impl Iterator<Item = PathBuf> {
+    let device = volume.options.get("device").map(PathBuf::from).filter(|device| !device.starts_with("/dev"));
+    [Some(volume.mountpoint.clone()), device].into_iter().flatten().filter(|root| root.is_absolute())
 }
 
 fn components(path: &Path) -> impl Iterator<Item = String> {

@@ -5,7 +5,7 @@
 //! volumes whose files are only there while a container runs.
 //!
 //! An empty volume is captured, with a warning: applications make volumes that they fill later, and the engine has said that it
-//! is there. For a folder the same would mean a disk that is not mounted.
+//! is there. Refused is one that is bound to a folder which is empty: as with a tree of files, that means a disk that is not mounted.
 
 use std::ffi::OsString;
 use std::fs;
@@ -59,13 +59,18 @@ pub(super) fn probe(name: &Name, source: &VolumeSource, seen: Option<&Picture>) 
     }
 }
 
-/// Looks at the mountpoints; gives a warning for each that is empty.
+/// Looks at the mountpoints; gives a warning for each that is empty and the engine's own.
 pub(super) fn mountpoints(name: &Name, source: &VolumeSource, seen: &Picture) -> Result<Vec<String>, String> {
     let mut warnings = Vec::new();
-    for root in volume_roots(name, source, seen)? {
-        let (label, path) = (root.label.display(), root.path.display());
-        match fs::read_dir(&root.path).map(|mut entries| entries.next().is_some()) {
+    for label in &source.volumes {
+        let volume = find(name, source, label, seen)?;
+        let folder = place(name, volume, seen)?;
+        let path = folder.display();
+        match fs::read_dir(&folder).map(|mut entries| entries.next().is_some()) {
             Ok(true) => {}
+            Ok(false) if is_bound(volume) => {
+                return Err(format!("source `{name}`: volume `{label}` is bound to `{path}`, which is empty: is something not mounted?"));
+            }
             Ok(false) => warnings.push(format!("source `{name}`: volume `{label}` is empty")),
             Err(error) => return Err(format!("source `{name}`: volume `{label}` cannot be read at `{path}`: {error}")),
         }
@@ -122,9 +127,10 @@ fn find<'a>(name: &Name, source: &VolumeSource, wanted: &str, seen: &'a Picture)
         });
     };
     let own = |volume: &&Volume| volume.compose.as_ref().is_some_and(|(of, key)| of == project && key == wanted);
-    // compose v1 wrote no labels
+    // old composes wrote no labels, so that what has some is somebody else's
     let engines = format!("{project}_{wanted}");
-    let found = seen.volumes.iter().find(own).or_else(|| seen.volumes.iter().find(|volume| volume.name == engines));
+    let old = |volume: &&Volume| volume.compose.is_none() && volume.name == engines;
+    let found = seen.volumes.iter().find(own).or_else(|| seen.volumes.iter().find(old));
     found.ok_or_else(|| {
         let prefix = format!("{project}_");
         let known = seen.volumes.iter().filter_map(|volume| match &volume.compose {
@@ -143,14 +149,13 @@ fn perhaps<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {
 fn place(name: &Name, volume: &Volume, seen: &Picture) -> Result<PathBuf, String> {
     let refused = |why: &str| Err(format!("source `{name}`: volume `{}` {why}; {BY_API}", volume.name));
     if !seen.engine.local {
-        return refused(&format!("is on another host, whose engine is at `{}`", seen.engine.endpoint));
+        let why = format!("is on the host of the engine at `{}`, which is not known to be this one", seen.engine.endpoint);
+        return refused(&why).map_err(|message| format!("{message}, or run this program on that host"));
     }
     if volume.driver != "local" {
         return refused(&format!("has the driver `{}`, and only `local` keeps files on this host", volume.driver));
     }
-    let option = |key: &str| volume.options.get(key).map(String::as_str).filter(|value| !value.is_empty());
-    let bind = option("o").is_some_and(|flags| flags.split(',').any(|flag| flag == "bind" || flag == "rbind"));
-    match (bind, option("device"), option("type")) {
+    match (is_bound(volume), option(volume, "device"), option(volume, "type")) {
         // the engine binds the folder to the mountpoint for as long as a container runs
         (true, Some(device), _) if Path::new(device).is_absolute() => Ok(PathBuf::from(device)),
         (true, ..) => refused("is bound to a device that is no path"),
@@ -160,6 +165,15 @@ fn place(name: &Name, volume: &Volume, seen: &Picture) -> Result<PathBuf, String
             refused(&format!("is a mount{kind}, which is there only while a container runs"))
         }
     }
+}
+
+fn option<'a>(volume: &'a Volume, key: &str) -> Option<&'a str> {
+    volume.options.get(key).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// Whether its files are those of a folder elsewhere.
+fn is_bound(volume: &Volume) -> bool {
+    option(volume, "o").is_some_and(|flags| flags.split(',').any(|flag| flag == "bind" || flag == "rbind"))
 }
 
 #[cfg(test)]
@@ -199,7 +213,8 @@ mod tests {
 
     #[test]
     fn names_are_composes_own_within_a_project_and_the_engines_without() {
-        let seen = seen(vec![volume("renamed", Some("data")), volume("lucid_old", None), volume("lucid_data", None)]);
+        let foreign = Volume { compose: Some(("other".to_owned(), "theirs".to_owned())), ..volume("lucid_theirs", None) };
+        let seen = seen(vec![volume("renamed", Some("data")), volume("lucid_old", None), volume("lucid_data", None), foreign]);
         let table = [
             (Some("lucid"), "data", Ok("/volumes/renamed")),
             (Some("lucid"), "old", Ok("/volumes/lucid_old")),
@@ -208,6 +223,8 @@ mod tests {
             (None, "lucid_dato", Err("source `s`: there is no volume `lucid_dato`; did you mean `lucid_data`?")),
             (Some("lucid"), "date", Err("source `s`: there is no volume `date` in the compose project `lucid`; did you mean `data`?")),
             (Some("lucid"), "odl", Err("source `s`: there is no volume `odl` in the compose project `lucid`; did you mean `old`?")),
+            (Some("other"), "theirs", Ok("/volumes/lucid_theirs")),
+            (Some("lucid"), "theirs", Err("source `s`: there is no volume `theirs` in the compose project `lucid`")),
             (Some("other"), "data", Err("source `s`: there is no volume `data` in the compose project `other`")),
         ];
         for (project, wanted, expected) in table {
@@ -241,20 +258,28 @@ mod tests {
         }
         let mut far = seen(vec![with(&[])]);
         far.engine.local = false;
-        let refused = format!("source `s`: volume `v` is on another host, whose engine is at `tcp://far`; {BY_API}");
+        let why = "is on the host of the engine at `tcp://far`, which is not known to be this one";
+        let refused = format!("source `s`: volume `v` {why}; {BY_API}, or run this program on that host");
         assert_eq!(roots(None, "v", &far), Err(refused));
     }
 
     #[test]
-    fn an_empty_volume_is_ready_with_a_warning_and_a_lost_one_is_not() {
+    fn an_empty_volume_is_ready_with_a_warning_and_one_that_is_bound_or_lost_is_not() {
         let dir = tempfile::tempdir().unwrap();
         let at = |path: PathBuf| seen(vec![Volume { mountpoint: path, ..volume("v", None) }]);
         let (name, source) = ("s".parse().unwrap(), source(None, &["v"]));
         let empty = at(dir.path().to_owned());
         assert_eq!(mountpoints(&name, &source, &empty), Ok(vec!["source `s`: volume `v` is empty".to_owned()]));
         assert_eq!(probe(&name, &source, Some(&empty)), Probe::Ready);
+        let shown = dir.path().display().to_string();
+        let options = [("o", "bind"), ("device", &shown)].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let bound = seen(vec![Volume { options: options.into(), ..volume("v", None) }]);
+        let refused = format!("source `s`: volume `v` is bound to `{shown}`, which is empty: is something not mounted?");
+        assert_eq!(mountpoints(&name, &source, &bound), Err(refused.clone()));
+        assert_eq!(probe(&name, &source, Some(&bound)), Probe::Unusable(refused));
         fs::write(dir.path().join("f"), "x").unwrap();
         assert_eq!(mountpoints(&name, &source, &empty), Ok(Vec::new()));
+        assert_eq!(mountpoints(&name, &source, &bound), Ok(Vec::new()));
         assert!(matches!(probe(&name, &source, Some(&at(dir.path().join("none")))), Probe::Unusable(_)));
         assert!(matches!(probe(&name, &source, None), Probe::Unusable(why) if why.contains("did not answer")));
     }

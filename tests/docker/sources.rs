@@ -237,9 +237,12 @@ fn a_folder_that_is_mounted_in_a_container_is_read_while_that_is_quiet() {
     let other = engine.run("other", &["--volume", &mount]);
     let said = format!("container `{}` writes", other.name);
     let _ = world.run("plan").good().says(&[&said, "while policy `web` captures it", "mount it read-only there"]);
+    let said = format!("container `{}`, which was not stopped, could write", other.name);
+    let _ = world.run("apply --yes").good().says(&[&said]);
+    assert_eq!(record(&world, "web")["consistency"], "crash");
     other.remove();
-    let _ = world.run("plan").good().hides(&[&other.name]);
-    let _ = world.run("apply --yes").good();
+    let _ = world.run("plan --now").good().hides(&[&other.name]);
+    let _ = world.run("apply --yes --now").good();
     assert_eq!((web.state().as_str(), record(&world, "web")["consistency"].as_str()), ("running", Some("clean")));
     let seen = lines();
     until("it writes again", || lines() > seen);

@@ -14,7 +14,7 @@ use super::journal::{self, Journal, Phase, RawPath, Spot, hold};
 use super::opened::{Opened, Part, Watch};
 use super::perform::{Hands, Staged, done};
 use super::plan::{How, Planned, PlannedRoot, RestorePlan, check_space};
-use super::services::during;
+use super::services::{during, refuse_new_holders};
 use super::settle::forget;
 use super::swap;
 use crate::archive::Outcome;
@@ -56,6 +56,7 @@ pub(super) fn perform(hands: &Hands<'_>, roots: &[PlannedRoot]) -> Result<Staged
         hands.fault.step()?;
         // What a service wrote at its end belongs to the old state.
         swap::plan_moves(&mut journal)?;
+        refuse_new_holders(hands)?;
         journal.enter(Phase::Swapping, ports)?;
         hands.fault.step()?;
         put_in_place(hands, &mut journal)

@@ -3,15 +3,17 @@
 //! Whoever has a folder mounted goes on with the old one after an exchange, so that services are stopped for it even where a capture
 //! only pauses them, and a container that would keep the old state is a refusal.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::error::RestoreError;
 use super::journal::Journal;
+use super::perform::Hands;
 use super::plan::{Planned, RestorePlan};
 use crate::execute::event::{StepOutcome, StepResult};
 use crate::execute::ports::Ports;
 use crate::execute::window::{NotOpened, Open, Window};
-use crate::facts::Facts;
+use crate::facts::{Facts, Picture};
 use crate::finding::Finding;
 use crate::model::PolicySet;
 use crate::model::id::{Name, Random};
@@ -24,7 +26,7 @@ pub(super) fn around(set: &PolicySet, facts: &Facts, policy: &Name, places: &[Pa
         Some(source) => quiet(set, facts, &source.restore_stop, true).map_err(|findings| refused(&findings))?,
         None => Vec::new(),
     };
-    let keep = mounters(facts, places, &[], &services);
+    let keep = facts.runtime.picture().map_or_else(Vec::new, |seen| mounters(&resolved(seen.clone()), &facts.owed, places, &services));
     if !keep.is_empty() {
         let (names, source) = (keep.join("`, `"), source.map_or_else(|| policy.to_string(), |source| source.name.to_string()));
         return Err(RestoreError::refused(
@@ -33,6 +35,53 @@ pub(super) fn around(set: &PolicySet, facts: &Facts, policy: &Name, places: &[Pa
         ));
     }
     Ok(services)
+}
+
+/// Containers that have one of these places mounted right now. What is quiet does not run, so that it is not among them.
+pub(super) fn holders(seen: Picture, places: &[PathBuf]) -> Vec<String> {
+    mounters(&resolved(seen), &[], places, &[])
+}
+
+/// Refuses what has been mounted since the plan was made: by a container that was started, or one that was quiet and was woken.
+pub(super) fn refuse_new_holders(hands: &Hands<'_>) -> Result<(), RestoreError> {
+    if !hands.set.needs_engine() {
+        return Ok(());
+    }
+    let seen = match hands.ports.runtime.picture() {
+        Ok(seen) => seen,
+        Err(_) if hands.plan.services.is_empty() => return Ok(()),
+        Err(error) => {
+            let why = crate::execute::chain(&error);
+            return Err(RestoreError::Changed(format!("nobody knows who has it mounted by now: {why}; nothing was put in place")));
+        }
+    };
+    let holders = holders(seen, &places(hands.plan));
+    if holders.is_empty() {
+        return Ok(());
+    }
+    Err(RestoreError::Changed(format!(
+        "container `{}` has it mounted since the restore was planned, and would go on with the old state; nothing was put in place; stop \
+         it, or name its service in `restore_stop`, and restore again",
+        holders.join("`, `")
+    )))
+}
+
+/// A picture whose paths have no links in them, as those of places have none. Paths of another host stay as they are.
+fn resolved(mut seen: Picture) -> Picture {
+    if !seen.engine.local {
+        return seen;
+    }
+    let real = |path: &Path| if path.is_absolute() { fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()) } else { path.to_owned() };
+    for mount in seen.containers.iter_mut().flat_map(|container| &mut container.mounts) {
+        mount.source = real(&mount.source);
+    }
+    for volume in &mut seen.volumes {
+        volume.mountpoint = real(&volume.mountpoint);
+        if let Some(device) = volume.options.get_mut("device") {
+            *device = real(Path::new(device)).to_string_lossy().into_owned();
+        }
+    }
+    seen
 }
 
 /// The places that a plan exchanges.

@@ -12,7 +12,7 @@ use super::disk;
 use super::error::RestoreError;
 use super::fault::Fault;
 use super::journal::{self, Journal, Phase, RawPath, hold};
-use super::services::{around, during, exchanged};
+use super::services::{around, during, exchanged, holders};
 use super::swap;
 use crate::execute::error::chain;
 use crate::execute::ports::Ports;
@@ -193,6 +193,7 @@ fn one(mut journal: Journal, ports: &Ports, fault: &Fault) -> Result<Option<What
             Ok(Some(if arrived { What::Ended } else { What::Undone }))
         }
         Phase::Swapping => {
+            unless_held(&journal, ports)?;
             swap::forward(&journal, fault)?;
             journal.enter(Phase::Swapped, ports)?;
             Ok(Some(What::Swapped))
@@ -203,6 +204,7 @@ fn one(mut journal: Journal, ports: &Ports, fault: &Fault) -> Result<Option<What
             Ok(Some(What::Undone))
         }
         Phase::RollingBack => {
+            unless_held(&journal, ports)?;
             finish_rollback(&journal, ports, fault)?;
             Ok(Some(What::RolledBack))
         }
@@ -212,6 +214,18 @@ fn one(mut journal: Journal, ports: &Ports, fault: &Fault) -> Result<Option<What
             Ok(Some(What::Committed))
         }
     }
+}
+
+/// Refuses where a container has it mounted, as far as an engine says so. What the dead run quieted is only woken after this.
+fn unless_held(journal: &Journal, ports: &Ports) -> Result<(), RestoreError> {
+    let holders = ports.runtime.picture().map_or_else(|_| Vec::new(), |seen| holders(seen, &exchanged(journal)));
+    if holders.is_empty() {
+        return Ok(());
+    }
+    Err(RestoreError::Changed(format!(
+        "container `{}` has it mounted and would go on with what is replaced; stop it, then run `lucid-policy recover` again",
+        holders.join("`, `")
+    )))
 }
 
 fn has_something(folder: &std::path::Path) -> bool {

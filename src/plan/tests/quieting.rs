@@ -1,7 +1,7 @@
 //! What is quiet together: the effective graph, the containers of services, closed sets.
 
 use super::lab::*;
-use crate::facts::{Condition, Container, State};
+use crate::facts::{Condition, Container, State, Volume};
 use crate::model::Mode;
 use crate::plan::running::Running;
 use crate::plan::{Handle, Quiet, mounters, quiet};
@@ -179,15 +179,19 @@ fn mounters_hold_a_place_above_it_and_below_it() {
         with("below", vec![bind("/srv/data/inner", true)]),
         with("beside", vec![bind("/srv/data2", true), bind("/opt", true)]),
         with("by-volume", vec![mounted("shop_data", false)]),
+        with("by-bound", vec![mounted("shop_bound", true)]),
         with("by-mountpoint", vec![bind("/engine/volumes/shop_data", true)]),
         is(with("frozen", vec![bind("/srv/data", true)]), State::Paused),
         is(with("off", vec![bind("/srv/data", true)]), State::Exited),
         Container { own: true, ..with("self", vec![bind("/srv", true)]) },
         with("memory", vec![bind("", true)]),
     ]);
-    let lab = lab.seen(|p| p.volumes = vec![volume("data")]).services(&["at"]);
-    let paths = ["/srv/data".into()];
-    assert_eq!(mounters(&lab.facts, &paths, &[], &[]), ["above", "at", "below", "frozen"]);
-    assert_eq!(mounters(&lab.facts, &paths, &[], &closed(&lab, &["at"], true)), ["above", "below", "frozen"]);
-    assert_eq!(mounters(&lab.facts, &[], &["shop_data".to_owned()], &[]), ["by-mountpoint", "by-volume"]);
+    let bound = Volume { options: [("device".to_owned(), "/srv/data/deep".to_owned())].into(), ..volume("bound") };
+    let lab = lab.seen(|p| p.volumes = vec![volume("data"), bound]).services(&["at"]);
+    let mounting = |path: &str, quiet: &[Quiet]| mounters(lab.facts.runtime.picture().unwrap(), &[], &[path.into()], quiet);
+    assert_eq!(mounting("/srv/data", &[]), ["above", "at", "below", "by-bound", "frozen"]);
+    assert_eq!(mounting("/srv/data/deep/er", &[]), ["above", "at", "by-bound", "frozen"]);
+    assert_eq!(mounting("/srv/data", &closed(&lab, &["at"], true)), ["above", "below", "by-bound", "frozen"]);
+    assert_eq!(mounting("/engine/volumes/shop_data/_data/sub", &[]), ["by-mountpoint", "by-volume"]);
+    assert_eq!(mounting("/elsewhere", &[]), Vec::<String>::new());
 }

@@ -50,6 +50,8 @@ pub(super) struct Line {
     pub(super) podman: bool,
     /// The container that this program runs in.
     pub(super) own: Option<String>,
+    /// Whether the engine's files and processes are this host's.
+    pub(super) local: bool,
 }
 
 impl Docker {
@@ -116,7 +118,8 @@ impl Line {
         let entered = handle.enter();
         let client = connect(&endpoint.way).map_err(|e| asked.failed(&e))?;
         drop(entered);
-        let mut line = Self { endpoint, client, handle, version: String::new(), api: String::new(), podman: false, own: super::own::id() };
+        let (version, api, own) = (String::new(), String::new(), super::own::id());
+        let mut line = Self { endpoint, client, handle, version, api, podman: false, own, local: false };
         let version = line.ask(asked, |client| async move { client.version().await })?;
         line.podman = version.components.iter().flatten().any(|part| part.name.starts_with("Podman"));
         line.version = version.version.unwrap_or_default();
@@ -128,6 +131,7 @@ impl Line {
                 "it speaks API {found}, and {major}.{minor}, that of Docker 20.10, is the oldest that is spoken here"
             )));
         }
+        line.local = line.is_here()?;
         Ok(line)
     }
 
@@ -160,11 +164,6 @@ impl Line {
     /// A call about the engine.
     pub(super) fn general<'a>(&'a self, what: &'a str) -> Asked<'a> {
         Asked { endpoint: &self.endpoint.shown, what, container: None, limit: ANSWER }
-    }
-
-    /// Whether the engine's files and processes are this host's.
-    pub(super) fn local(&self) -> bool {
-        matches!(self.endpoint.way, Way::Unix(_))
     }
 }
 

@@ -25,9 +25,11 @@ use crate::runtime::{Call, Ended, Exec, RuntimeError, Streams};
 
 /// How often the cancel flag is looked at.
 const GLANCE: Duration = Duration::from_millis(50);
-/// How long a command may go on without streams. A proxy before the engine may cut them, and what a command wrote after that is lost:
-/// its exit code must not make a whole of it.
-const STREAMLESS: Duration = Duration::from_secs(10);
+/// How long a command may go on without streams. A connection that is cut looks like streams that ended, and what a command wrote after
+/// that is lost: its exit code must not make a whole of it. The engine knows of the end within milliseconds of the streams' own; the
+/// longer it is given, the more commands end well within it with output that nobody has. One that closes its output itself and works
+/// on is refused for that.
+const STREAMLESS: Duration = Duration::from_secs(1);
 /// The most that is read from standard input at a time. Bytes.
 const BLOCK: usize = 64 * 1024;
 /// How many blocks wait between standard input and the engine.

@@ -22,7 +22,7 @@ impl Line {
         for _ in 0..GLANCES {
             let asked = self.general("inspect a command in a container");
             let Ok(seen) = self.answer(asked, |client| async move { client.inspect_exec(exec).await }).await else { return };
-            if seen.exit_code.is_some() && seen.running != Some(true) || !self.local() {
+            if seen.exit_code.is_some() && seen.running != Some(true) || !self.local {
                 return;
             }
             // One that is about to start has no process yet; what has forked since the last look is found by the next.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `surroundings`, `endpoint`, `context` | where the engine is |
 //! | `client`, `failure` | the connection, a deadline on every call, errors in plain words |
+//! | `here` | whether its files and processes are this host's |
 //! | `port` | the calls of the port, each handed to the file that does it |
 //! | `picture`, `compose`, `own` | what the engine shows of itself |
 //! | `act` | stop, start, pause, unpause |
@@ -18,6 +19,7 @@ mod context;
 mod endpoint;
 mod exec;
 mod failure;
+mod here;
 mod kill;
 mod own;
 mod picture;

@@ -108,7 +108,7 @@ impl Line {
             version: self.version.clone(),
             api: self.api.clone(),
             endpoint: self.endpoint.shown.clone(),
-            local: self.local(),
+            local: self.local,
         }
     }
 

@@ -1,11 +1,13 @@
 //! Volumes are put back where the engine has them today, and stay the folders that containers hold on to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
+use super::super::fault::Fault;
+use super::super::settle::rollback_until;
 use super::super::*;
 use super::world::World;
 use crate::execute::StepResult;
@@ -76,6 +78,77 @@ fn a_kill_between_two_children_of_a_volume_is_finished() {
         assert_eq!(world.tree("volumes/old"), before, "step {steps}");
     }
     assert!(finished > 0, "some kill must come after the swap began");
+}
+
+/// A container that runs and mounts a folder of the host.
+fn holder(at: &Path) -> Container {
+    Container {
+        mounts: vec![Mount { volume: None, source: at.to_owned(), destination: "/held".into(), writable: true }],
+        ..running("late")
+    }
+}
+
+#[test]
+fn a_container_that_is_started_after_the_plan_stops_the_restore() {
+    let world = world();
+    world.capture();
+    world.write("volumes/old/a.txt", "today");
+    let before = world.tree("volumes/old");
+    // one that shows the folder by another name
+    std::os::unix::fs::symlink(world.path("volumes"), world.path("link")).unwrap();
+    let linked = world.path("link/old/sub");
+    let plan = world.plan("sessions", &world.ask(To::InPlace)).unwrap();
+    world.engine.change(|seen| seen.containers = vec![holder(&linked)]);
+    let error = perform(&world.set, &world.ports, &plan).unwrap_err().to_string();
+    assert!(error.contains("container `late` has it mounted since the restore was planned"), "{error}");
+    assert_eq!(world.tree("volumes/old"), before);
+    assert!(world.leftovers().is_empty() && world.journals().is_empty());
+    let error = world.plan("sessions", &world.ask(To::InPlace)).unwrap_err();
+    assert!(error.is_refusal() && error.to_string().contains("container `late`"), "{error}");
+    world.engine.change(|seen| seen.containers[0].state = State::Exited);
+    perform(&world.set, &world.ports, &plan).unwrap();
+}
+
+#[test]
+fn an_engine_that_is_away_by_then_holds_nothing_up_that_nobody_uses() {
+    let world = world();
+    world.capture();
+    let plan = world.plan("sessions", &world.ask(To::InPlace)).unwrap();
+    world.engine.answer(0);
+    perform(&world.set, &world.ports, &plan).unwrap();
+}
+
+#[test]
+fn nothing_is_finished_below_a_container_that_mounts_it() {
+    let mut finished = BTreeSet::new();
+    for steps in 0.. {
+        let world = world();
+        world.capture();
+        world.write("volumes/old/a.txt", "today");
+        let rolled_back = steps % 2 == 1;
+        let killed = if rolled_back {
+            let run = world.restore("sessions", &world.ask(To::InPlace)).unwrap().run;
+            rollback_until(&world.ports, run.as_str(), &Fault::after(steps / 2)).is_err()
+        } else {
+            world.restore_until("sessions", &world.ask(To::InPlace), steps / 2).is_err()
+        };
+        if !killed && !rolled_back {
+            break;
+        }
+        let Some(phase) = pending(&world.ports).unwrap().first().map(|waiting| waiting.phase) else { continue };
+        let (before, at) = (world.tree("volumes/old"), world.path("volumes/old"));
+        world.engine.change(|seen| seen.containers = vec![holder(&at)]);
+        let found = recover(&world.ports).unwrap();
+        if !matches!(phase, Phase::Swapping | Phase::RollingBack) {
+            continue;
+        }
+        let What::Stuck(why) = &found[0].what else { panic!("{steps}: {found:?}") };
+        assert!(why.contains("container `late`") && why.contains("stop it, then run `lucid-policy recover` again"), "{why}");
+        assert_eq!(world.tree("volumes/old"), before, "{steps}");
+        world.engine.change(|seen| seen.containers[0].state = State::Exited);
+        finished.insert(format!("{:?}", recover(&world.ports).unwrap()[0].what));
+    }
+    assert_eq!(finished, ["RolledBack", "Swapped"].map(str::to_owned).into());
 }
 
 #[test]
