@@ -75,7 +75,7 @@ impl Args {
             say_errors(screen, &session, &plan.findings);
         }
         if plan.is_empty() {
-            execute::forget_swept(&session.ports(Arc::new(|_| ()), Arc::default()), &session.set.instance, &facts)?;
+            execute::forget_swept(&session.ports(Arc::new(|_| ()), &Signals::default()), &session.set.instance, &facts)?;
         }
         // A stream of events is one also where there is nothing to do.
         if plan.is_empty() && format == Format::Text {
@@ -113,7 +113,7 @@ fn perform(
     let shown = plan.findings.clone();
     let (outcome, signals) = runtime.block_on(async move {
         let signals = watching.watch()?;
-        let ports = session.ports(Arc::clone(&report), Arc::clone(&signals.cancel));
+        let ports = session.ports(Arc::clone(&report), &signals);
         let order = Order { set: Arc::clone(&session.set), plan, request, approved };
         let session = Arc::new(session);
         let observe: Observe = {

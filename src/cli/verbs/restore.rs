@@ -11,6 +11,7 @@ use crate::cli::run::{Live, runtime};
 use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
+use crate::cli::signals::Signals;
 use crate::execute::restore::{Ask, RestoreError, To, Which, commit, perform, plan, rollback_around};
 use crate::report::{restore_text, restored_text};
 
@@ -86,7 +87,7 @@ impl Args {
         let runtime = runtime()?;
         let live = Live::new(*screen, format);
         let signals = runtime.block_on(async { live.watch() })?;
-        let ports = session.ports(live.report(), Arc::clone(&signals.cancel));
+        let ports = session.ports(live.report(), &signals);
         let facts = if ask.to == To::InPlace { session.facts()? } else { session.catalogue()? };
         let plan = plan(&session.set, &facts, &ports, policy, &ask)?;
         if format == Format::Text && (!screen.quiet || screen.interactive) {
@@ -111,7 +112,7 @@ impl Args {
     }
 
     fn settle(&self, session: &Session, screen: &Screen, run: &str) -> Result<Exit, Failure> {
-        let ports = session.ports(Arc::new(|_| ()), Arc::default());
+        let ports = session.ports(Arc::new(|_| ()), &Signals::default());
         if self.commit.is_some() {
             commit(&ports, run)?;
             screen.note(&format!("committed: what restore {run} put in place stays, the old state is removed"));

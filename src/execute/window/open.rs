@@ -82,7 +82,8 @@ impl Window<'_> {
         let services: Vec<Quiet> = services.into_iter().flatten().collect();
         let journal = Journal::new(self.run, self.name, self.instance, ports.now(), engine.as_ref(), services);
         held.push(journal.hold(ports)?.map_err(NotOpened::Locked)?);
-        journal.write(&ports.state)?;
+        ports.windows.fetch_add(1, Ordering::SeqCst);
+        journal.write(&ports.state).inspect_err(|_| drop(ports.windows.fetch_sub(1, Ordering::SeqCst)))?;
         let mut open = Open {
             ports: ports.clone(),
             still: Vec::new(),
@@ -278,6 +279,7 @@ impl Open {
         for (address, message) in notes {
             self.ports.say(Event::StepWarning { address, message });
         }
+        self.ports.windows.fetch_sub(1, Ordering::SeqCst);
         outcomes
     }
 }
