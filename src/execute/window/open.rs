@@ -83,7 +83,10 @@ impl Window<'_> {
         let journal = Journal::new(self.run, self.name, self.instance, ports.now(), engine.as_ref(), services);
         held.push(journal.hold(ports)?.map_err(NotOpened::Locked)?);
         ports.windows.fetch_add(1, Ordering::SeqCst);
-        journal.write(&ports.state).inspect_err(|_| drop(ports.windows.fetch_sub(1, Ordering::SeqCst)))?;
+        if let Err(error) = journal.write(&ports.state) {
+            ports.windows.fetch_sub(1, Ordering::SeqCst);
+            return Err(error.into());
+        }
         let mut open = Open {
             ports: ports.clone(),
             still: Vec::new(),
