@@ -83,11 +83,12 @@ impl Args {
             return Ok(if plan.refused() { Exit::Refused } else { good });
         }
         let shown: BTreeSet<String> = plan.steps.iter().flat_map(Step::approvals).collect();
-        let asked = screen.interactive && !self.yes && saved.is_none() && !shown.is_empty();
-        if asked && !confirmed(screen, question(&plan)) {
+        // Somebody looks on who has approved nothing but what is shown, be it nothing.
+        let watched = screen.interactive && !self.yes && saved.is_none();
+        if watched && !shown.is_empty() && !confirmed(screen, question(&plan)) {
             return Err(Failure::new(Exit::Refused, "the plan was not confirmed", "nothing was done"));
         }
-        let approved = (asked || saved.is_some()).then_some(shown);
+        let approved = (watched || saved.is_some()).then_some(shown);
         let exit = perform(session, screen, format, plan, request, approved)?;
         Ok(if exit == Exit::Good && !settled { Exit::StepFailed } else { exit })
     }
