@@ -48,10 +48,10 @@ impl Live {
         }
     }
 
-    /// Watches signals from now on; the first is announced as an event.
+    /// Watches signals from now on; how each is answered is shown as an event.
     pub(super) fn watch(&self) -> Result<Signals, Failure> {
         let live = self.clone();
-        Signals::watch(move |signal| live.show(&Event::Interrupted { signal: signal.to_owned() }))
+        Signals::watch(move |event| live.show(&event))
     }
 
     /// Takes every bar away.
@@ -64,7 +64,7 @@ impl Live {
 fn loud(event: &Event) -> bool {
     match event {
         Event::StepEnded(outcome) => matches!(outcome.result, StepResult::Failed { .. }),
-        Event::PolicyLocked { .. } | Event::Interrupted { .. } => true,
+        Event::PolicyLocked { .. } | Event::Interrupted { .. } | Event::Insisted { .. } => true,
         _ => false,
     }
 }

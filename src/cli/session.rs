@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use chrono::Utc;
 
@@ -12,6 +11,7 @@ use super::Global;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::screen::{Format, Screen};
+use super::signals::Signals;
 use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORARY, window};
 use crate::facts::{Facts, RuntimeFacts, StoreFacts, Trouble};
 use crate::finding::{Finding, has_errors, sort};
@@ -192,8 +192,8 @@ impl Session {
         })
     }
 
-    /// What the executor acts on.
-    pub(super) fn ports(&self, report: Report, cancel: Arc<AtomicBool>) -> Ports {
+    /// What the executor acts on, and what these signals reach.
+    pub(super) fn ports(&self, report: Report, signals: &Signals) -> Ports {
         Ports {
             stores: self.usable_stores(),
             sources: Arc::clone(&self.sources),
@@ -205,7 +205,8 @@ impl Session {
             host: self.host.clone(),
             report,
             temp_tag: self.temp_tag.clone(),
-            cancel,
+            cancel: Arc::clone(&signals.cancel),
+            windows: Arc::clone(&signals.windows),
         }
     }
 }
@@ -226,6 +227,7 @@ pub(super) fn bare_ports(global: &Global) -> Result<Ports, Failure> {
         report: Arc::new(|_| ()),
         temp_tag: Random::new(random()?).to_string(),
         cancel: Arc::default(),
+        windows: Arc::default(),
     })
 }
 

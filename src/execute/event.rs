@@ -55,6 +55,11 @@ pub enum Event {
         /// The signal's name.
         signal: String,
     },
+    /// A signal that would end the process at once has to wait, as services are quiet.
+    Insisted {
+        /// The signal's name.
+        signal: String,
+    },
     /// Something that stands in the way, or that is to be known, at the end of the run.
     Finding(Finding),
     /// The run ended.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 
 use super::event::Event;
 use super::state::LocalState;
@@ -48,6 +48,8 @@ pub struct Ports {
     pub temp_tag: String,
     /// Raised once: stop soon, leave nothing half done.
     pub cancel: Arc<AtomicBool>,
+    /// How many windows are open: while there is one, services are quiet that this process has to wake.
+    pub windows: Arc<AtomicUsize>,
 }
 
 /// Who we are.

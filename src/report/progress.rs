@@ -10,6 +10,9 @@ pub fn event_text(event: &Event) -> Option<String> {
         Event::PolicyLocked { policy, holder } => Some(format!("skipped: policy.{policy} is held by {holder}")),
         Event::StepEnded(outcome) => Some(step_text(outcome)),
         Event::Interrupted { signal } => Some(format!("{signal}: ending in good order; what is not finished is not listed")),
+        Event::Insisted { signal } => Some(format!(
+            "{signal} again: services are still quiet and are woken first; if it must end now, kill it and run \"lucid-policy recover\""
+        )),
         Event::RunStarted { .. } | Event::StepStarted { .. } | Event::StepProgress { .. } | Event::Finding(_) | Event::RunEnded { .. } => {
             None
         }

@@ -1,6 +1,7 @@
 //! What goes wrong while services are quiet: it is said, it is written down, and they are awake at the end.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::shared::{Mounted, until};
@@ -193,6 +194,27 @@ fn a_run_that_is_interrupted_while_something_takes_long_to_end_wakes_it() {
     site.world.run("recover").good().says(&["There is nothing to recover."]).hides(&["STUCK"]);
     site.nothing_made();
     let _ = site.world.run("plan").good().says(&["stop service.web"]);
+}
+
+#[test]
+fn a_second_signal_waits_until_what_is_quiet_is_awake() {
+    let site = Site::with(&["--stop-timeout", "4"], &STUBBORN);
+    let mut child = site.start(&["apply", "--yes"]);
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    until("the journal is written", || site.world.files("state/quiet").iter().any(|file| file.contains(".json")));
+    let mut says = |said: &str| assert!(lines.any(|line| line.unwrap().contains(said)), "{said}");
+    let pid = child.id().to_string();
+    signal(&pid, "TERM");
+    says("SIGTERM: ending in good order");
+    signal(&pid, "TERM");
+    says("SIGTERM again: services are still quiet and are woken first; if it must end now, kill it and run \"lucid-policy recover\"");
+    signal(&pid, "HUP");
+    says("SIGHUP again");
+    says("done: start:service.web");
+    let _ = site.ended(child).ends(143);
+    assert_eq!(site.web.state(), "running");
+    site.world.run("recover").good().says(&["There is nothing to recover"]).hides(&["STUCK"]);
+    site.nothing_made();
 }
 
 #[test]

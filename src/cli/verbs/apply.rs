@@ -75,7 +75,7 @@ impl Args {
             say_errors(screen, &session, &plan.findings);
         }
         if plan.is_empty() {
-            execute::forget_swept(&session.ports(Arc::new(|_| ()), Arc::default()), &session.set.instance, &facts)?;
+            execute::forget_swept(&session.ports(Arc::new(|_| ()), &Signals::default()), &session.set.instance, &facts)?;
         }
         // A stream of events is one also where there is nothing to do.
         if plan.is_empty() && format == Format::Text {
@@ -83,11 +83,12 @@ impl Args {
             return Ok(if plan.refused() { Exit::Refused } else { good });
         }
         let shown: BTreeSet<String> = plan.steps.iter().flat_map(Step::approvals).collect();
-        let asked = screen.interactive && !self.yes && saved.is_none() && !shown.is_empty();
-        if asked && !confirmed(screen, question(&plan)) {
+        // Somebody looks on who has approved nothing but what is shown, be it nothing.
+        let watched = screen.interactive && !self.yes && saved.is_none();
+        if watched && !shown.is_empty() && !confirmed(screen, question(&plan)) {
             return Err(Failure::new(Exit::Refused, "the plan was not confirmed", "nothing was done"));
         }
-        let approved = (asked || saved.is_some()).then_some(shown);
+        let approved = (watched || saved.is_some()).then_some(shown);
         let exit = perform(session, screen, format, plan, request, approved)?;
         Ok(if exit == Exit::Good && !settled { Exit::StepFailed } else { exit })
     }
@@ -113,7 +114,7 @@ fn perform(
     let shown = plan.findings.clone();
     let (outcome, signals) = runtime.block_on(async move {
         let signals = watching.watch()?;
-        let ports = session.ports(Arc::clone(&report), Arc::clone(&signals.cancel));
+        let ports = session.ports(Arc::clone(&report), &signals);
         let order = Order { set: Arc::clone(&session.set), plan, request, approved };
         let session = Arc::new(session);
         let observe: Observe = {

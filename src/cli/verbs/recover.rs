@@ -9,6 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::screen::{Format, Screen};
 use crate::cli::session::{Session, bare_ports};
+use crate::cli::signals::Signals;
 use crate::execute::restore::{self, Recovered, RestoreError, What, pending};
 use crate::execute::window::{self, Awoken};
 use crate::execute::{Ports, StateError};
@@ -47,7 +48,7 @@ impl Settled {
 
 /// Settles what killed runs left, before anything else is done, and says so where there was something. Whether it all could be.
 pub(super) fn first(session: &Session, screen: &Screen) -> Result<bool, Failure> {
-    let settled = Settled::now(&session.ports(Arc::new(|_| ()), Arc::default()))?;
+    let settled = Settled::now(&session.ports(Arc::new(|_| ()), &Signals::default()))?;
     let text = settled.text();
     if !text.is_empty() {
         screen.say(text.trim_end());

@@ -1,7 +1,6 @@
 //! `restore`: an artifact back, aside or in place; and what becomes of the old state.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::cli::Global;
 use crate::cli::ask::confirmed;
@@ -70,7 +69,7 @@ impl Args {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Read)?;
         if let Some(run) = self.commit.as_ref().or(self.rollback.as_ref()) {
-            return self.settle(&session, screen, run);
+            return self.settle(&session, screen, format, run);
         }
         super::recover::first(&session, screen)?;
         let which = match (&self.id, &self.at) {
@@ -86,7 +85,7 @@ impl Args {
         let runtime = runtime()?;
         let live = Live::new(*screen, format);
         let signals = runtime.block_on(async { live.watch() })?;
-        let ports = session.ports(live.report(), Arc::clone(&signals.cancel));
+        let ports = session.ports(live.report(), &signals);
         let facts = if ask.to == To::InPlace { session.facts()? } else { session.catalogue()? };
         let plan = plan(&session.set, &facts, &ports, policy, &ask)?;
         if format == Format::Text && (!screen.quiet || screen.interactive) {
@@ -110,13 +109,23 @@ impl Args {
         Ok(Exit::Good)
     }
 
-    fn settle(&self, session: &Session, screen: &Screen, run: &str) -> Result<Exit, Failure> {
-        let ports = session.ports(Arc::new(|_| ()), Arc::default());
+    /// A signal before everything is quiet breaks a roll-back off, with everything awake; after that it is gone through with.
+    fn settle(&self, session: &Session, screen: &Screen, format: Format, run: &str) -> Result<Exit, Failure> {
+        let runtime = runtime()?;
+        let live = Live::new(*screen, format);
+        let signals = runtime.block_on(async { live.watch() })?;
+        let ports = session.ports(live.report(), &signals);
+        let settled =
+            if self.commit.is_some() { commit(&ports, run) } else { rollback_around(&session.set, &session.facts()?, &ports, run) };
+        live.finish();
+        settled.map_err(|error| {
+            let interrupted = signals.exit().filter(|_| matches!(error, RestoreError::Changed(_)));
+            let failure = Failure::from(error);
+            Failure { exit: interrupted.unwrap_or(failure.exit), ..failure }
+        })?;
         if self.commit.is_some() {
-            commit(&ports, run)?;
             screen.note(&format!("committed: what restore {run} put in place stays, the old state is removed"));
         } else {
-            rollback_around(&session.set, &session.facts()?, &ports, run)?;
             screen.note(&format!("rolled back: the old state stands again, what restore {run} put in place is removed"));
         }
         Ok(Exit::Good)

@@ -7,6 +7,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::screen::{Format, Screen};
 use crate::cli::session::{Access, Session};
+use crate::cli::signals::Signals;
 use crate::execute::restore::pending;
 use crate::facts::StoreFacts;
 use crate::plan::{Request, decide};
@@ -26,7 +27,7 @@ impl Args {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Read)?;
         let facts = session.facts()?;
-        let waiting = pending(&session.ports(Arc::new(|_| ()), Arc::default()))?;
+        let waiting = pending(&session.ports(Arc::new(|_| ()), &Signals::default()))?;
         let status = status_of(&session.set, &facts, facts.at, waiting);
         match format {
             Format::Json => screen.json(&status),

@@ -12,7 +12,7 @@ use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
 use crate::cli::signals::Signals;
-use crate::execute::{Checker, Found};
+use crate::execute::{Checker, Event, Found};
 use crate::facts::StoreFacts;
 use crate::model::id::{ArtifactId, Name};
 use crate::store::layout::Verdict;
@@ -52,9 +52,13 @@ impl Args {
         let unseen: Vec<Name> = facts.stores.iter().filter(|(_, s)| matches!(s, StoreFacts::Unusable(_))).map(|(n, _)| n.clone()).collect();
         let runtime = runtime()?;
         let said = *screen;
-        let signals =
-            runtime.block_on(async { Signals::watch(move |signal| said.say(&format!("{signal}: ending after this artifact"))) })?;
-        let ports = session.ports(Arc::new(|_| ()), Arc::clone(&signals.cancel));
+        let announce = move |event| {
+            if let Event::Interrupted { signal } = event {
+                said.say(&format!("{signal}: ending after this artifact"));
+            }
+        };
+        let signals = runtime.block_on(async { Signals::watch(announce) })?;
+        let ports = session.ports(Arc::new(|_| ()), &signals);
         let checker = Checker::new(Arc::clone(&session.set), ports, facts);
         let mut worst = if unseen.is_empty() { Exit::Good } else { Exit::NotChecked };
         let mut results = Vec::new();

@@ -283,6 +283,7 @@ impl World {
             report: Arc::new(|_| {}),
             temp_tag: "test".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),
+            windows: Arc::default(),
         }
     }
 }

@@ -85,7 +85,11 @@ impl Window<'_> {
         let services: Vec<Quiet> = services.into_iter().flatten().collect();
         let journal = Journal::new(self.run, self.name, self.instance, ports.now(), engine.as_ref(), services);
         held.push(journal.hold(ports)?.map_err(NotOpened::Locked)?);
-        journal.write(&ports.state)?;
+        ports.windows.fetch_add(1, Ordering::SeqCst);
+        if let Err(error) = journal.write(&ports.state) {
+            ports.windows.fetch_sub(1, Ordering::SeqCst);
+            return Err(error.into());
+        }
         let mut open = Open {
             ports: ports.clone(),
             still: Vec::new(),
@@ -299,6 +303,7 @@ impl Open {
         for (address, message) in notes {
             self.ports.say(Event::StepWarning { address, message });
         }
+        self.ports.windows.fetch_sub(1, Ordering::SeqCst);
         outcomes
     }
 }

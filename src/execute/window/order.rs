@@ -1,15 +1,18 @@
-//! Work over things that wait for each other: side by side where nothing orders them.
+//! Work over things that wait for each other: side by side where nothing orders them. A panic of one waits for all others.
 
+use std::any::Any;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
 use std::thread;
 
 /// Works on `0..waits.len()`, each number after all that `waits` gives for it. `work` is told whether all of those went well, and says
 /// whether it did itself. A circle, of which a planner's order has none, is worked on all the same, from its lowest number: what is
-/// quiet must be woken.
+/// quiet must be woken. Work that panics did not go well; its panic goes on once all others have ended.
 pub(super) fn in_order<T: Send>(waits: &[Vec<usize>], work: impl Fn(usize, bool) -> (T, bool) + Sync) -> Vec<T> {
     let mut waiting: BTreeSet<usize> = (0..waits.len()).collect();
-    let mut ended: Vec<Option<(T, bool)>> = waits.iter().map(|_| None).collect();
+    let mut ended: Vec<Option<(Option<T>, bool)>> = waits.iter().map(|_| None).collect();
+    let mut panicked: Option<Box<dyn Any + Send>> = None;
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         let mut running = 0_usize;
@@ -25,7 +28,8 @@ pub(super) fn in_order<T: Send>(waits: &[Vec<usize>], work: impl Fn(usize, bool)
                 let (sender, work) = (sender.clone(), &work);
                 running += 1;
                 scope.spawn(move || {
-                    let result = work(n, well);
+                    // One that sent nothing would be waited for for ever.
+                    let result = catch_unwind(AssertUnwindSafe(|| work(n, well)));
                     // The receiver lives as long as this scope.
                     drop(sender.send((n, result)));
                 });
@@ -34,11 +38,20 @@ pub(super) fn in_order<T: Send>(waits: &[Vec<usize>], work: impl Fn(usize, bool)
                 break;
             }
             let Ok((n, result)) = receiver.recv() else { break };
-            ended[n] = Some(result);
+            ended[n] = Some(match result {
+                Ok((value, well)) => (Some(value), well),
+                Err(panic) => {
+                    panicked.get_or_insert(panic);
+                    (None, false)
+                }
+            });
             running -= 1;
         }
     });
-    ended.into_iter().filter_map(|result| Some(result?.0)).collect()
+    if let Some(panic) = panicked {
+        resume_unwind(panic);
+    }
+    ended.into_iter().filter_map(|result| result?.0).collect()
 }
 
 #[cfg(test)]
@@ -68,6 +81,27 @@ mod tests {
         let (mut seen, _) = order(&[vec![1], vec![0], vec![]], 9);
         seen.sort_unstable();
         assert_eq!(seen, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_panic_goes_on_once_all_others_have_ended() {
+        let (sender, receiver) = mpsc::channel();
+        // Not joined: one that hangs would keep the test for ever.
+        thread::spawn(move || {
+            let seen = Mutex::new(Vec::new());
+            let all = || {
+                in_order(&[vec![], vec![0], vec![]], |n, well| {
+                    assert!(n != 0, "this one is lost");
+                    seen.lock().unwrap().push((n, well));
+                    ((), true)
+                })
+            };
+            let lost = catch_unwind(all).unwrap_err();
+            sender.send((lost.downcast_ref::<&str>().copied(), seen.into_inner().unwrap())).unwrap();
+        });
+        let (said, mut seen) = receiver.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+        seen.sort_unstable();
+        assert_eq!((said, seen), (Some("this one is lost"), vec![(1, false), (2, true)]));
     }
 
     #[test]

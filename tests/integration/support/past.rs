@@ -96,6 +96,7 @@ impl World {
             report: Arc::new(|_| ()),
             temp_tag: "past".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),
+            windows: Arc::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let outcome = runtime.block_on(apply(Order { set, plan, request, approved: None }, ports, Arc::new(look))).unwrap();

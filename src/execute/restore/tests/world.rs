@@ -89,6 +89,7 @@ impl World {
             },
             temp_tag: "test".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),
+            windows: Arc::default(),
         };
         let world = Self { dir, set, ports, engine, clock, events };
         world.write("data/a.txt", "a");
