@@ -88,6 +88,23 @@ fn volumes_that_are_nowhere_while_no_container_runs() {
 }
 
 #[test]
+fn a_mountpoint_of_an_engine_whose_host_has_another_name() {
+    let site = Site::new();
+    // The socket is of this host, as one is that leads elsewhere.
+    let elsewhere = ["--uts", "sh", "-c", "hostname elsewhere; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_lucid-policy")];
+    let ran = |words: &[&str]| {
+        let mut program = Command::new("unshare");
+        program.args(elsewhere).args(["--state-dir", "state"]).args(words).current_dir(site.world.folder()).stdin(Stdio::null());
+        site.world.finish(program.env("DOCKER_HOST", &site.engine.client.host))
+    };
+    let said = format!("volume `{}` is on the host of the engine at `{}`, which is not known", site.volume.name, site.engine.client.host);
+    let _ = ran(&["apply", "--yes", "--now"]).ends(4).says(&[&said, "access = \"api\"", "or run this program on that host"]);
+    site.untouched();
+    site.world.edit("[source.volume.web]\n", "[source.volume.web]\naccess = \"api\"\n");
+    let _ = ran(&["apply", "--yes", "--now"]).good();
+}
+
+#[test]
 fn a_circle_of_the_manifest_and_of_labels() {
     let engine = Engine::new();
     let service = |name: &str, more: &str| format!("  {name}:\n    image: lucid-test:1\n    stop_grace_period: 5s\n    {more}\n");

@@ -97,6 +97,31 @@ fn a_container_that_would_keep_the_old_state_is_a_refusal() {
 }
 
 #[test]
+fn a_container_that_is_started_after_the_plan_stops_the_restore() {
+    // It ends once it may: the plan is made by then.
+    let command = "trap 'touch /data/ending; while [ ! -e /data/go ]; do usleep 20000; done; exit 0' TERM; while :; do usleep 20000; done";
+    let site = Site::with(&["--stop-timeout", "60"], &["sh", "-c", command]);
+    site.volume.write("go", "");
+    let _ = site.world.run("apply --yes").good();
+    let late = site.engine.run("late", &["--volume", &format!("{}:/data:ro", site.volume.name)]);
+    late.tell("stop");
+    for name in ["go", "ending"] {
+        std::fs::remove_file(site.volume.folder.join(name)).unwrap();
+    }
+    site.volume.write("kept", "written after the capture");
+    let child = site.start(&["restore", "web", "--yes"]);
+    until("the service is being stopped", || site.volume.folder.join("ending").exists());
+    late.tell("start");
+    site.volume.write("go", "");
+    let _ = site.ended(child).ends(3).says(&[&late.name, "mounted since the restore was planned", "nothing was put in place"]);
+    assert_eq!(site.volume.read("kept"), b"written after the capture");
+    site.awake();
+    assert_eq!(late.state(), "running");
+    let status = site.world.run("status --format json").good().json();
+    assert_eq!(status["restores"].as_array().unwrap().len(), 0, "{status}");
+}
+
+#[test]
 fn what_was_paused_is_paused_again() {
     let stack = Stack::new();
     let _ = stack.world.run("apply --yes").good();
