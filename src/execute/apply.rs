@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::error::StepError;
 use super::event::{Event, StepOutcome, StepResult};
+use super::lost::lost;
 use super::outcome::{Ending, Outcome};
 use super::ports::Ports;
 use super::run::Run;
@@ -112,6 +113,10 @@ impl Apply {
         }
         let facts = if self.outcomes.is_empty() { facts } else { self.look().await };
         let plan = decide(&self.order.set, &facts, now, &request);
+        for (step, why) in lost(&self.order, &plan, &facts, now, &request) {
+            self.troubled.extend(step.work.policy().cloned());
+            self.failed(&[step], &why);
+        }
         self.make(plan, facts).await;
         if self.order.set.policies.values().any(|p| p.stores.len() > 1) {
             self.copy(&request, now).await;
@@ -176,7 +181,9 @@ impl Apply {
             .into_iter()
             .filter(|s| match &s.work {
                 Work::Capture { .. } => true,
-                Work::Delete { .. } => plan_puts_first(&self.order.plan, s) && self.allowed(s),
+                Work::Delete { .. } => {
+                    plan_puts_first(&self.order.plan, s) && self.allowed(s) && !s.work.policy().is_some_and(|p| self.troubled.contains(p))
+                }
                 _ => false,
             })
             .partition(|s| matches!(s.work, Work::Capture { .. }));

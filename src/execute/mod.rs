@@ -3,6 +3,7 @@
 //! | file | job |
 //! |---|---|
 //! | `apply` | the stages of a run, its locks, its record |
+//! | `lost` | what was shown and cannot be done any more |
 //! | `schedule` | steps as their order allows, a bounded number at a time |
 //! | `init`, `capture`, `copy`, `remove`, `manifest` | one kind of step each |
 //! | `verify` | the checks of an artifact, down to its structure |
@@ -18,6 +19,7 @@ mod copy;
 mod error;
 mod event;
 mod init;
+mod lost;
 mod manifest;
 mod outcome;
 mod ports;

@@ -276,6 +276,12 @@ impl LocalState {
         File::open(self.root.join(path)).is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
     }
 
+    /// What the process says that holds a file of the state, if one does. Only looks.
+    pub fn holder(&self, path: &Path) -> Option<String> {
+        let said = || String::from_utf8_lossy(&self.read(path).ok().flatten().unwrap_or_default()).into_owned();
+        self.is_held(path).then(said)
+    }
+
     /// Reads a JSON file of the state; none if it is not there.
     pub fn read_json<T: for<'de> Deserialize<'de>>(&self, path: &Path) -> Result<Option<T>, StateError> {
         let Some(bytes) = self.read(path)? else { return Ok(None) };

@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::human::{bytes, count, instant, instant_in, span_of};
 use super::restore::pending_text;
+use super::window::quiet_text;
 use crate::execute::restore::Pending;
+use crate::execute::window::OpenWindow;
 use crate::facts::{Facts, Owed, StoreFacts};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::model::{Policy, PolicySet, PolicyState};
@@ -30,6 +32,8 @@ pub struct Status {
     pub restores: Vec<Pending>,
     /// What interrupted runs have quieted and not woken.
     pub owed: Vec<Owed>,
+    /// What is quiet now, and will be woken.
+    pub quiet: Vec<OpenWindow>,
 }
 
 /// One policy.
@@ -73,7 +77,7 @@ pub struct StoreStatus {
 }
 
 /// Where every policy stands at an instant.
-pub fn status_of(set: &PolicySet, facts: &Facts, now: Instant, restores: Vec<Pending>) -> Status {
+pub fn status_of(set: &PolicySet, facts: &Facts, now: Instant, restores: Vec<Pending>, quiet: Vec<OpenWindow>) -> Status {
     let policies: Vec<PolicyStatus> = set.policies.values().map(|p| policy_status(set, p, facts, now)).collect();
     Status {
         format_version: "1.0",
@@ -83,6 +87,7 @@ pub fn status_of(set: &PolicySet, facts: &Facts, now: Instant, restores: Vec<Pen
         policies,
         restores,
         owed: facts.owed.iter().filter(|owed| !owed.alive).cloned().collect(),
+        quiet,
     }
 }
 
@@ -145,6 +150,9 @@ pub fn status_text(status: &Status, set: &PolicySet) -> String {
             instant(owed.at),
             owed.services.join(", ")
         ));
+    }
+    if !status.quiet.is_empty() {
+        out.push_str(&format!("\n{}", quiet_text(&status.quiet)));
     }
     for policy in &status.policies {
         let word = if policy.late {

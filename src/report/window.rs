@@ -1,7 +1,7 @@
-//! Interrupted windows for people: what is awake again, and what is not.
+//! Windows for people: what is quiet now, and of interrupted ones what is awake again and what is not.
 
 use super::human::instant;
-use crate::execute::window::Awoken;
+use crate::execute::window::{Awoken, OpenWindow};
 
 /// What became of interrupted windows.
 pub fn awoken_text(awoken: &[Awoken]) -> String {
@@ -15,4 +15,10 @@ pub fn awoken_text(awoken: &[Awoken]) -> String {
         out.extend(one.stuck.iter().map(|why| format!("STUCK: {run}: {why}\n")));
     }
     out
+}
+
+/// What is quiet now.
+pub fn quiet_text(windows: &[OpenWindow]) -> String {
+    let line = |w: &OpenWindow| format!("quiet now: {}, by run {} since {} ({})\n", w.services.join(", "), w.run, instant(w.at), w.holder);
+    windows.iter().map(line).collect()
 }

@@ -55,7 +55,7 @@ fn a_container_that_was_removed_or_made_anew_is_said() {
     let _ = stack.world.run("recover").good().says(&["was removed meanwhile", "was made anew meanwhile"]);
     assert_eq!(stack.project.service("back").state(), "running");
     let _ = stack.engine.client.tell(&["rm", "--force", &other]);
-    let _ = stack.world.run("recover").good().says(&["There is nothing to recover."]);
+    let _ = stack.world.run("recover").good().says(&["There is nothing to recover"]);
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn what_a_killed_run_has_quiesced_is_resumed_by_recover() {
     let _ = site.world.harmless("plan").good().says(&["recover", "service.flag"]);
     let _ = site.world.run("recover").good().says(&["awake again", "service.flag"]);
     assert!(!site.world.path("flag").exists());
-    let _ = site.world.run("recover").good().says(&["There is nothing to recover."]);
+    let _ = site.world.run("recover").good().says(&["There is nothing to recover"]);
     assert_eq!(fs::read_to_string(site.world.path("resumed")).unwrap(), "down\n");
 }
 

@@ -145,3 +145,24 @@ fn entries(folder: &Path) -> usize {
     let Ok(found) = fs::read_dir(folder) else { return 0 };
     found.flatten().map(|entry| 1 + entries(&entry.path())).sum()
 }
+
+#[test]
+fn services_are_woken_whatever_became_of_a_restore() {
+    let world = World::quickstart();
+    let woken = world.path("woken");
+    let service = serde_json::json!({
+        "address": "service.app",
+        "handle": { "command": { "quiesce": ["false"], "resume": ["touch", woken], "container": null, "user": null } },
+        "mode": "stop", "stop_timeout": null, "ready": "default", "ready_timeout": 5, "needs": []
+    });
+    let journal = serde_json::json!({
+        "format_version": "1.0", "run": "mfrggzdfmztwq2lk", "window": "1", "instance": "demo", "at": "2026-11-23T02:00:00Z",
+        "engine": null, "entries": [{ "service": service, "begun": true, "waking": false }]
+    });
+    world.file("state/quiet/host/mfrggzdfmztwq2lk-1.json", journal.to_string());
+    world.file("state/restores/nbswy3dpeb3w64tm.json", "not a journal");
+    let ran = world.run("recover").ends(3).says(&["STUCK: ", "nbswy3dpeb3w64tm.json", "awake again: service.app"]);
+    assert!(woken.exists(), "{ran}");
+    fs::remove_file(world.path("state/restores/nbswy3dpeb3w64tm.json")).unwrap();
+    let _ = world.run("recover").good().says(&["There is nothing to recover in "]);
+}

@@ -690,7 +690,8 @@ fn status_of_what_is_good_and_what_is_late() {
         }
       ],
       "restores": [],
-      "owed": []
+      "owed": [],
+      "quiet": []
     }
     "#);
 }

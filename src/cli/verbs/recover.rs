@@ -12,8 +12,8 @@ use crate::cli::session::{Session, bare_ports};
 use crate::cli::signals::Signals;
 use crate::execute::restore::{self, Recovered, RestoreError, What, pending};
 use crate::execute::window::{self, Awoken};
-use crate::execute::{Ports, StateError};
-use crate::report::{awoken_text, pending_text, recovered_text};
+use crate::execute::{Ports, chain};
+use crate::report::{awoken_text, pending_text, quiet_text, recovered_text};
 
 /// Finish or undo what a killed run left behind.
 #[derive(Debug, clap::Args)]
@@ -26,24 +26,41 @@ pub struct Args {}
 struct Settled {
     restores: Vec<Recovered>,
     windows: Vec<Awoken>,
+    /// Why not all restores could be looked at.
+    unseen: Option<String>,
 }
 
 impl Settled {
-    /// First the files, then the services that read them.
+    /// First the files, then the services that read them: they are woken whatever became of the files.
     fn now(ports: &Ports) -> Result<Self, Failure> {
-        let restores = restore::recover(ports).map_err(|error: RestoreError| Failure::from(error))?;
-        let windows = window::recover(ports).map_err(|error: StateError| Failure::from(error))?;
-        Ok(Self { restores, windows })
+        let (restores, unseen) = match restore::recover(ports) {
+            Ok(restores) => (restores, None),
+            Err(error) => (Vec::new(), Some(said(&error))),
+        };
+        let windows = window::recover(ports).map_err(|error| {
+            let failure = Failure::from(error);
+            let message = unseen.iter().fold(failure.message, |message, why| format!("{message}; {why}"));
+            Failure { message, ..failure }
+        })?;
+        Ok(Self { restores, windows, unseen })
     }
 
     fn text(&self) -> String {
-        recovered_text(&self.restores) + &awoken_text(&self.windows)
+        let unseen = self.unseen.iter().map(|why| format!("STUCK: {why}\n"));
+        recovered_text(&self.restores) + &unseen.collect::<String>() + &awoken_text(&self.windows)
     }
 
     /// Whether something could not be settled.
     fn stuck(&self) -> bool {
-        self.restores.iter().any(|r| matches!(r.what, What::Stuck(_))) || self.windows.iter().any(|w| !w.stuck.is_empty())
+        self.unseen.is_some()
+            || self.restores.iter().any(|r| matches!(r.what, What::Stuck(_)))
+            || self.windows.iter().any(|w| !w.stuck.is_empty())
     }
+}
+
+fn said(error: &RestoreError) -> String {
+    let help = error.help().map_or_else(String::new, |help| format!("; {help}"));
+    chain(error) + &help
 }
 
 /// Settles what killed runs left, before anything else is done, and says so where there was something. Whether it all could be.
@@ -60,19 +77,25 @@ impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
         let ports = bare_ports(global)?;
-        let settled = Settled::now(&ports)?;
-        let waiting = pending(&ports)?;
+        let mut settled = Settled::now(&ports)?;
+        let waiting = pending(&ports).unwrap_or_else(|error| {
+            settled.unseen.get_or_insert(said(&error));
+            Vec::new()
+        });
+        let quiet = window::open(&ports.state)?;
         match format {
             Format::Json => screen.json(&json!({
-                "format_version": "1.0", "recovered": settled.restores, "awoken": settled.windows, "pending": waiting
+                "format_version": "1.0", "recovered": settled.restores, "awoken": settled.windows, "pending": waiting,
+                "stuck": settled.unseen, "quiet": quiet
             })),
             Format::Text => {
                 let text = settled.text();
                 if text.is_empty() && waiting.is_empty() {
-                    screen.out("There is nothing to recover.\n");
+                    screen.out(&format!("There is nothing to recover in {}.\n", ports.state.root().display()));
                 }
                 screen.out(&text);
                 screen.out(&pending_text(&waiting));
+                screen.out(&quiet_text(&quiet));
             }
         }
         Ok(if settled.stuck() { Exit::StepFailed } else { Exit::Good })

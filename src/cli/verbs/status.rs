@@ -9,6 +9,7 @@ use crate::cli::screen::{Format, Screen};
 use crate::cli::session::{Access, Session};
 use crate::cli::signals::Signals;
 use crate::execute::restore::pending;
+use crate::execute::window::open;
 use crate::facts::StoreFacts;
 use crate::plan::{Request, decide};
 use crate::report::{status_of, status_text};
@@ -28,7 +29,7 @@ impl Args {
         let session = Session::open(global, screen, Access::Read)?;
         let facts = session.facts()?;
         let waiting = pending(&session.ports(Arc::new(|_| ()), &Signals::default()))?;
-        let status = status_of(&session.set, &facts, facts.at, waiting);
+        let status = status_of(&session.set, &facts, facts.at, waiting, open(&session.state)?);
         match format {
             Format::Json => screen.json(&status),
             Format::Text => {

@@ -132,6 +132,29 @@ pub fn owed(state: &LocalState) -> Result<Vec<Owed>, StateError> {
     Ok(all(state)?.iter().map(|journal| journal.owed(state.is_held(&journal.path("alive")))).collect())
 }
 
+/// A window in which services are quiet now, by a process that is alive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OpenWindow {
+    /// The run.
+    pub run: Random,
+    /// When it began to quiet things.
+    pub at: Instant,
+    /// Addresses of what it quiets.
+    pub services: Vec<String>,
+    /// What that process says of itself.
+    pub holder: String,
+}
+
+/// The windows that are open now. Writes nothing.
+pub fn open(state: &LocalState) -> Result<Vec<OpenWindow>, StateError> {
+    let one = |journal: &Journal| {
+        let holder = state.holder(&journal.path("alive"))?;
+        let Owed { run, at, services, .. } = journal.owed(true);
+        Some(OpenWindow { run, at, services, holder })
+    };
+    Ok(all(state)?.iter().filter_map(one).collect())
+}
+
 /// Takes a container for this process, or says who has it.
 pub(super) fn hold_container(ports: &Ports, engine: &str, id: &str, holder: &str) -> Result<Result<Held, String>, StateError> {
     ports.state.hold_file(&PathBuf::from(format!("locks/containers/{}/{}", file_name(engine), file_name(id))), holder)
@@ -153,6 +176,20 @@ mod tests {
         let journal: Journal = serde_json::from_str(STORED).unwrap();
         assert_eq!(serde_json::to_string_pretty(&journal).unwrap(), STORED.trim_end());
         assert_eq!(journal.owed(false).containers, ["1f0c", "2a11"]);
+    }
+
+    #[test]
+    fn a_window_is_open_while_its_process_holds_it_and_owed_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = LocalState::new(folder.path().to_owned());
+        let journal: Journal = serde_json::from_str(STORED).unwrap();
+        journal.write(&state).unwrap();
+        let held = state.hold_file(&journal.path("alive"), "process 7 on host").unwrap().unwrap();
+        let found = open(&state).unwrap();
+        assert_eq!((found.len(), found[0].run, found[0].holder.as_str()), (1, journal.run, "process 7 on host"));
+        assert_eq!((&found[0].services, owed(&state).unwrap()), (&journal.owed(true).services, vec![journal.owed(true)]));
+        drop(held);
+        assert_eq!((open(&state).unwrap(), owed(&state).unwrap()), (vec![], vec![journal.owed(false)]));
     }
 
     #[test]

@@ -22,6 +22,6 @@ mod quiet;
 mod recover;
 mod wake;
 
-pub use journal::owed;
+pub use journal::{OpenWindow, open, owed};
 pub(super) use open::{Doubt, NotOpened, Open, Window};
 pub use recover::{Awoken, recover};

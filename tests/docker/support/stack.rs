@@ -124,7 +124,7 @@ impl Stack {
         self.all_run();
         let quiet = self.world.files("state/quiet");
         assert_eq!(quiet, Vec::<String>::new(), "journals are left");
-        let _ = self.world.run("recover").good().says(&["There is nothing to recover."]);
+        let _ = self.world.run("recover").good().says(&["There is nothing to recover"]);
         let _ = self.world.harmless("plan --detailed-exitcode").good().says(&["No changes."]);
     }
 
