@@ -113,9 +113,9 @@ impl Apply {
         }
         let facts = if self.outcomes.is_empty() { facts } else { self.look().await };
         let plan = decide(&self.order.set, &facts, now, &request);
-        for (step, why) in lost(&self.order, &plan, &facts, now, &request) {
+        for (step, result) in lost(&self.order, &plan, &facts, now, &request) {
             self.troubled.extend(step.work.policy().cloned());
-            self.failed(&[step], &why);
+            self.end_all(&[step], &result);
         }
         self.make(plan, facts).await;
         if self.order.set.policies.values().any(|p| p.stores.len() > 1) {

@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use super::apply::Order;
+use super::event::StepResult;
 use crate::facts::Facts;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, world as code};
 use crate::model::id::{Instant, Name};
 use crate::plan::{Plan, Request, Step, Work, decide};
 
-/// Each shown capture of `request` that something new keeps out of `plan`, and what that is.
-pub(super) fn lost(order: &Order, plan: &Plan, facts: &Facts, now: Instant, request: &Request) -> Vec<(Step, String)> {
+/// Each shown capture of `request` that something new keeps out of `plan`, and how it ends.
+pub(super) fn lost(order: &Order, plan: &Plan, facts: &Facts, now: Instant, request: &Request) -> Vec<(Step, StepResult)> {
     let asked = |policy: &Name| request.only.is_empty() || request.only.contains(policy);
     let mut lost = Vec::new();
     for step in order.plan.steps.iter().filter(|step| matches!(step.work, Work::Capture { .. })) {
@@ -19,9 +20,16 @@ pub(super) fn lost(order: &Order, plan: &Plan, facts: &Facts, now: Instant, requ
         let alone = decide(&order.set, facts, now, &Request { only: BTreeSet::from([policy.clone()]), ..request.clone() });
         let own = news(order, &alone);
         let why = if own.is_some() || !captures(&alone, policy) { own } else { news(order, plan) };
-        lost.extend(why.map(|finding| (step.clone(), finding.message.clone())));
+        lost.extend(why.map(|finding| (step.clone(), result(finding, request))));
     }
     lost
+}
+
+/// A guard that is still there at the end of the run refuses it: that is no failure of the step. What was asked for by hand is not due
+/// any more at the end, so that nothing else would say it.
+fn result(finding: &Finding, request: &Request) -> StepResult {
+    let message = finding.message.clone();
+    if finding.code == code::NO_ROOM && !request.now { StepResult::Skipped { message } } else { StepResult::Failed { message } }
 }
 
 fn captures(plan: &Plan, policy: &Name) -> bool {
@@ -71,7 +79,13 @@ mod tests {
 
     fn found(order: &Order, facts: &Facts, request: &Request) -> Vec<(String, String)> {
         let plan = decide(&order.set, facts, facts.at, request);
-        lost(order, &plan, facts, facts.at, request).into_iter().map(|(step, why)| (step.address, why)).collect()
+        lost(order, &plan, facts, facts.at, request)
+            .into_iter()
+            .map(|(step, result)| match result {
+                StepResult::Failed { message } => (step.address, message),
+                other => panic!("{other:?}"),
+            })
+            .collect()
     }
 
     #[test]
