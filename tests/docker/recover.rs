@@ -108,3 +108,15 @@ fn a_stop_that_is_still_under_way_is_waited_for_and_undone() {
     site.awake();
     assert_ne!(site.web.started_at(), started);
 }
+
+#[test]
+fn a_journal_that_cannot_be_read_keeps_no_other_service_quiet() {
+    let stack = cut();
+    let journal = stack.world.files("state/quiet").into_iter().find(|file| file.ends_with(".json")).unwrap();
+    let beside = journal.replace(".json", "x.json");
+    stack.world.file(&beside, "{ this is no journal");
+    let _ = stack.world.run("recover").ends(3).says(&["awake again", "STUCK", "x.json"]);
+    stack.all_run();
+    std::fs::remove_file(stack.world.path(&beside)).unwrap();
+    let _ = stack.world.run("recover").good().says(&["There is nothing to recover"]);
+}

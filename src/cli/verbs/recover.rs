@@ -13,6 +13,7 @@ use crate::cli::signals::Signals;
 use crate::execute::restore::{self, Recovered, RestoreError, What, pending};
 use crate::execute::window::{self, Awoken};
 use crate::execute::{Ports, chain};
+use crate::model::Random;
 use crate::report::{awoken_text, pending_text, quiet_text, recovered_text};
 
 /// Finish or undo what a killed run left behind.
@@ -26,23 +27,25 @@ pub struct Args {}
 struct Settled {
     restores: Vec<Recovered>,
     windows: Vec<Awoken>,
-    /// Why not all restores could be looked at.
-    unseen: Option<String>,
+    /// Why not everything could be looked at.
+    unseen: Vec<String>,
 }
 
 impl Settled {
-    /// First the files, then the services that read them: they are woken whatever became of the files.
+    /// First the files, then the services that read them. Those of a restore that is stuck half-way stay quiet; all others are woken.
     fn now(ports: &Ports) -> Result<Self, Failure> {
-        let (restores, unseen) = match restore::recover(ports) {
-            Ok(restores) => (restores, None),
-            Err(error) => (Vec::new(), Some(said(&error))),
+        let (restores, mut unseen) = match restore::recover(ports) {
+            Ok(restores) => (restores, Vec::new()),
+            Err(error) => (Vec::new(), vec![said(&error)]),
         };
-        let windows = window::recover(ports).map_err(|error| {
+        let unsettled: Vec<Random> = restores.iter().filter(|r| matches!(r.what, What::Stuck(_))).map(|r| r.run).collect();
+        let recovery = window::recover(ports, &unsettled).map_err(|error| {
             let failure = Failure::from(error);
             let message = unseen.iter().fold(failure.message, |message, why| format!("{message}; {why}"));
             Failure { message, ..failure }
         })?;
-        Ok(Self { restores, windows, unseen })
+        unseen.extend(recovery.unreadable);
+        Ok(Self { restores, windows: recovery.windows, unseen })
     }
 
     fn text(&self) -> String {
@@ -52,7 +55,7 @@ impl Settled {
 
     /// Whether something could not be settled.
     fn stuck(&self) -> bool {
-        self.unseen.is_some()
+        !self.unseen.is_empty()
             || self.restores.iter().any(|r| matches!(r.what, What::Stuck(_)))
             || self.windows.iter().any(|w| !w.stuck.is_empty())
     }
@@ -79,7 +82,10 @@ impl Args {
         let ports = bare_ports(global)?;
         let mut settled = Settled::now(&ports)?;
         let waiting = pending(&ports).unwrap_or_else(|error| {
-            settled.unseen.get_or_insert(said(&error));
+            // One that recovery has met already is said once.
+            if !settled.unseen.contains(&said(&error)) {
+                settled.unseen.push(said(&error));
+            }
             Vec::new()
         });
         let quiet = window::open(&ports.state)?;

@@ -243,7 +243,7 @@ impl World {
         let hands = Arc::new(Hands { state: places.clone(), ..self.hands(&budget, at_once, &notes, None) });
         let state = Arc::new(LocalState::new(self.state.clone()));
         let ports = self.ports(hands, BTreeMap::new(), self.clock(TimeDelta::milliseconds(1)), state);
-        let awoken = window::recover(&ports).unwrap();
+        let awoken = window::recover(&ports, &[]).unwrap().windows;
         drop(ports);
         (awoken, self.end(&budget, &notes, &places))
     }

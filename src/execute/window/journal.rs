@@ -4,7 +4,7 @@
 //! host are involved); `.alive` beside it is locked for as long as the window's process is at work. It is complete in itself: with it
 //! and an engine that answers, everything is woken again, in order, without a manifest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -106,20 +106,28 @@ impl Journal {
 
 /// Every journal, by engine and run.
 pub(super) fn all(state: &LocalState) -> Result<Vec<Journal>, StateError> {
+    each(state)?.into_iter().collect()
+}
+
+/// The same, each as far as it can be read.
+pub(super) fn each(state: &LocalState) -> Result<Vec<Result<Journal, StateError>>, StateError> {
     let mut journals = Vec::new();
     for engine in state.folders(FOLDER)? {
         let folder = format!("{FOLDER}/{engine}");
         for name in state.names(&folder)? {
-            let path = PathBuf::from(format!("{folder}/{name}.json"));
-            let journal: Option<Journal> = state.read_json(&path)?;
-            if let Some(newer) = journal.as_ref().filter(|j| !j.format_version.starts_with("1.")) {
-                let message = format!("it has format {}, this program reads 1; use the program that wrote it", newer.format_version);
-                return Err(StateError { operation: "understand", path: state.root().join(path), source: std::io::Error::other(message) });
-            }
-            journals.extend(journal);
+            journals.extend(read(state, Path::new(&format!("{folder}/{name}.json"))).transpose());
         }
     }
     Ok(journals)
+}
+
+fn read(state: &LocalState, path: &Path) -> Result<Option<Journal>, StateError> {
+    let journal: Option<Journal> = state.read_json(path)?;
+    if let Some(newer) = journal.as_ref().filter(|j| !j.format_version.starts_with("1.")) {
+        let message = format!("it has format {}, this program reads 1; use the program that wrote it", newer.format_version);
+        return Err(StateError { operation: "understand", path: state.root().join(path), source: std::io::Error::other(message) });
+    }
+    Ok(journal)
 }
 
 /// Reads one again.
@@ -152,7 +160,8 @@ pub fn open(state: &LocalState) -> Result<Vec<OpenWindow>, StateError> {
         let Owed { run, at, services, .. } = journal.owed(true);
         Some(OpenWindow { run, at, services, holder })
     };
-    Ok(all(state)?.iter().filter_map(one).collect())
+    // What cannot be read is recovery's to say.
+    Ok(each(state)?.iter().flatten().filter_map(one).collect())
 }
 
 /// Takes a container for this process, or says who has it.

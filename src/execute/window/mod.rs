@@ -24,4 +24,4 @@ mod wake;
 
 pub use journal::{OpenWindow, open, owed};
 pub(super) use open::{Doubt, NotOpened, Open, Window};
-pub use recover::{Awoken, recover};
+pub use recover::{Awoken, Recovery, recover};

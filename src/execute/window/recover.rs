@@ -29,30 +29,49 @@ pub struct Awoken {
     pub stuck: Vec<String>,
 }
 
-/// Wakes everything that dead runs have quieted.
-pub fn recover(ports: &Ports) -> Result<Vec<Awoken>, StateError> {
-    let mut awoken = Vec::new();
-    for seen in journal::all(&ports.state)? {
+/// What recovery came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// What became of each interrupted window.
+    pub windows: Vec<Awoken>,
+    /// Journals that cannot be read, and why: what they name is not woken.
+    pub unreadable: Vec<String>,
+}
+
+/// Wakes everything that dead runs have quieted; not for the runs `unsettled`, whose restores left the files of their services half-way.
+pub fn recover(ports: &Ports, unsettled: &[Random]) -> Result<Recovery, StateError> {
+    let mut recovery = Recovery::default();
+    for seen in journal::each(&ports.state)? {
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(error) => {
+                recovery.unreadable.push(chain(&error));
+                continue;
+            }
+        };
         let Ok(_held) = seen.hold(ports)? else { continue };
         // Read again: its process may have ended in good order just now.
         let Some(journal) = journal::again(&seen, &ports.state)? else {
             seen.remove(&ports.state)?;
             continue;
         };
-        awoken.push(one(ports, journal));
+        recovery.windows.push(if unsettled.contains(&journal.run) { left(&journal) } else { one(ports, journal) });
     }
-    Ok(awoken)
+    Ok(recovery)
+}
+
+/// One that is left as it is: its services would run on files that are neither old nor new.
+fn left(journal: &Journal) -> Awoken {
+    let why = format!("{} stays quiet until restore {} is settled", names(journal), journal.run);
+    Awoken { stuck: vec![why], ..nothing(journal) }
+}
+
+fn nothing(journal: &Journal) -> Awoken {
+    Awoken { run: journal.run, window: journal.window.clone(), at: journal.at, awake: Vec::new(), notes: Vec::new(), stuck: Vec::new() }
 }
 
 fn one(ports: &Ports, journal: Journal) -> Awoken {
-    let mut awoken = Awoken {
-        run: journal.run,
-        window: journal.window.clone(),
-        at: journal.at,
-        awake: Vec::new(),
-        notes: Vec::new(),
-        stuck: Vec::new(),
-    };
+    let mut awoken = nothing(&journal);
     let found = match &journal.engine {
         None => Ok(std::sync::Arc::clone(&ports.runtime)),
         Some(engine) => reach(ports, &engine.id, &engine.endpoint),
