@@ -1,6 +1,7 @@
 //! What somebody else has done to a service since a run died is said, and not fought over.
 
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 
 use crate::shared::until;
 use crate::support::{Site, Stack};
@@ -112,7 +113,8 @@ fn a_stop_that_is_still_under_way_is_waited_for_and_undone() {
 #[test]
 fn a_journal_that_cannot_be_read_keeps_no_other_service_quiet() {
     let stack = cut();
-    let journal = stack.world.files("state/quiet").into_iter().find(|file| file.ends_with(".json")).unwrap();
+    let journal =
+        stack.world.files("state/quiet").into_iter().find(|file| Path::new(file).extension().is_some_and(|e| e == "json")).unwrap();
     let beside = journal.replace(".json", "x.json");
     stack.world.file(&beside, "{ this is no journal");
     let _ = stack.world.run("recover").ends(3).says(&["awake again", "STUCK", "x.json"]);

@@ -164,8 +164,8 @@ pub fn open(state: &LocalState) -> Result<Vec<OpenWindow>, StateError> {
     Ok(each(state)?.iter().flatten().filter_map(one).collect())
 }
 
-/// Takes a container for this process, or says who has it.
-pub(super) fn hold_container(ports: &Ports, engine: &str, id: &str, holder: &str) -> Result<Result<Held, String>, StateError> {
+/// Takes a container, or a pair of commands, for this process, or says who has it.
+pub(super) fn hold_subject(ports: &Ports, engine: &str, id: &str, holder: &str) -> Result<Result<Held, String>, StateError> {
     ports.state.hold_file(&PathBuf::from(format!("locks/containers/{}/{}", file_name(engine), file_name(id))), holder)
 }
 

@@ -112,14 +112,14 @@ impl Window<'_> {
         let mut held = Vec::new();
         let engine = engine.map_or("host", |engine| &engine.id);
         for service in &self.services {
-            let held_things: Vec<(String, String)> = match &service.handle {
+            let taken: Vec<(String, String)> = match &service.handle {
                 Handle::Containers(subjects) => {
                     subjects.iter().map(|subject| (subject.id.clone(), format!("container `{}`", subject.name))).collect()
                 }
                 Handle::Command { .. } => vec![(format!("{}-{}", self.instance, service.address), format!("`{}`", service.address))],
             };
-            for (key, shown) in held_things {
-                match super::journal::hold_container(ports, engine, &key, &holder)? {
+            for (key, shown) in taken {
+                match super::journal::hold_subject(ports, engine, &key, &holder)? {
                     Ok(one) => held.push(one),
                     Err(other) => return Err(NotOpened::Locked(format!("{other}, which quiets {shown}"))),
                 }
