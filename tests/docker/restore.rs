@@ -135,6 +135,8 @@ fn what_was_paused_is_paused_again() {
 fn what_does_not_even_start_on_the_restored_state_runs_again_on_the_old_one() {
     let script = "[ -e /data/well ] || [ ! -e /data/begun ] || exit 1; touch /data/well /data/begun; exec idle";
     let site = Site::with(&[], &["sh", "-c", script]);
+    // Asked, so that a look between its start and its end does not take it for one that runs.
+    site.service("ready = \"command\"\nready_command = [\"test\", \"-e\", \"/data/well\"]");
     until("it has begun", || site.volume.folder.join("begun").exists());
     // The artifact is of a state on which it ends at once.
     std::fs::remove_file(site.volume.folder.join("well")).unwrap();
