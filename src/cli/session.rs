@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 
@@ -22,6 +23,9 @@ use crate::runtime::{Docker, Runtime, Surroundings};
 use crate::source::{HostSources, Sources};
 use crate::store::{Directory, ReadStore, StoreError, WriteStore};
 use crate::{graph, lint};
+
+/// Long enough to see that a process ends right after its start, short enough for nobody to wait for.
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// Tried in this order where no `-f` is given.
 const DEFAULTS: [&str; 2] = ["lucid-policy.toml", "policies"];
@@ -198,6 +202,7 @@ impl Session {
             stores: self.usable_stores(),
             sources: Arc::clone(&self.sources),
             runtime: Arc::clone(&self.runtime),
+            settle: SETTLE,
             engine_at: engine_at(),
             clock: Arc::new(now),
             entropy: entropy(),
@@ -219,6 +224,7 @@ pub(super) fn bare_ports(global: &Global) -> Result<Ports, Failure> {
         stores: BTreeMap::new(),
         sources: Arc::new(HostSources { threads: 1, variable: surroundings().variable, runtime: Arc::clone(&runtime) }),
         runtime,
+        settle: SETTLE,
         engine_at: engine_at(),
         clock: Arc::new(now),
         entropy: entropy(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::event::Event;
 use super::state::LocalState;
@@ -34,6 +35,8 @@ pub struct Ports {
     pub runtime: Arc<dyn Runtime>,
     /// Finds an engine where a journal says that it was.
     pub engine_at: EngineAt,
+    /// How long a container without a health check must have run after its start before it counts as awake.
+    pub settle: Duration,
     /// Tells the time.
     pub clock: Clock,
     /// Makes ids.

@@ -1,6 +1,6 @@
 //! A service counts as awake once it is ready: a port that takes connections, a command that says so.
 
-use crate::shared::{Ran, World};
+use crate::shared::{Ran, World, until};
 use crate::support::{Container, Engine, rest};
 
 /// A container that is ready a second after each start, and a manifest that stops it.
@@ -53,4 +53,20 @@ fn what_does_not_become_ready_fails_the_run_and_runs() {
     // What was captured is whole all the same.
     let _ = world.run("verify --no-notes").good();
     assert_eq!(world.records("backups", "data").len(), 1);
+}
+
+#[test]
+fn what_ends_right_after_its_start_is_not_awake() {
+    let engine = Engine::new();
+    let script = "[ ! -e /tmp/begun ] || exit 3; touch /tmp/begun; exec idle";
+    let container = engine.run_command("short", &[], &["sh", "-c", script]);
+    let manifest = format!(
+        "{}[service.container.short]\ncontainer = \"{}\"\n[source.files.data]\npaths = [\"data\"]\nstop = [\"short\"]\n\
+         [policy.data]\nsource = \"data\"\nschedule = \"hourly\"\nstores = [\"local\"]\n",
+        rest(),
+        container.name
+    );
+    until("it has begun", || engine.client.ask(&["exec", &container.id, "test", "-e", "/tmp/begun"]).status.success());
+    let world = World::new(&manifest).on(&engine.client.host);
+    let _ = world.run("apply --yes").ends(3).says(&[&container.name, "was started and is exited again with exit code 3"]);
 }

@@ -270,6 +270,7 @@ impl World {
         let elsewhere = Arc::clone(&runtime);
         Ports {
             runtime,
+            settle: std::time::Duration::ZERO,
             engine_at: Arc::new(move |_| Arc::clone(&elsewhere)),
             stores,
             sources: Arc::clone(&self.sources) as Arc<dyn Sources>,

@@ -348,7 +348,8 @@ pub(super) fn wake_all(ports: &Ports, runtime: &dyn Runtime, journal: Journal) -
         };
         let mut kept = Woken::default();
         let (_, outcome) = timed(ports, &address, "start", || {
-            kept = Waking { runtime, clock: &ports.clock, service: &services[n], tried: waking, begun, note: &note }.wake();
+            kept = Waking { runtime, clock: &ports.clock, settle: ports.settle, service: &services[n], tried: waking, begun, note: &note }
+                .wake();
             match &kept.failure {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(((), kept.notes.first().cloned())),

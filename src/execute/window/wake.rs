@@ -47,6 +47,8 @@ impl Woken {
 pub(super) struct Waking<'a> {
     pub(super) runtime: &'a dyn Runtime,
     pub(super) clock: &'a Clock,
+    /// How long one without a health check must run before it is taken for awake.
+    pub(super) settle: Duration,
     pub(super) service: &'a Quiet,
     /// Whether an earlier try may have started it.
     pub(super) tried: bool,
@@ -129,9 +131,15 @@ impl Waking<'_> {
         if subject.was == State::Paused {
             return Woken::well(notes);
         }
+        let mut calm = Duration::ZERO;
         loop {
             match self.ready(subject) {
                 Readiness::Yes => return Woken::well(notes),
+                Readiness::Runs if calm >= self.settle => return Woken::well(notes),
+                Readiness::Runs => {
+                    thread::park_timeout(GLANCE);
+                    calm += GLANCE;
+                }
                 Readiness::Never(said) => return failed(true, notes, said),
                 Readiness::NotYet(said) if left.is_over() => {
                     let message =
@@ -195,11 +203,10 @@ impl Waking<'_> {
             return Readiness::Never(format!("container `{name}` was started and is {} again{code}", seen.state.as_str()));
         }
         match (&self.service.ready, seen.health) {
-            (Ready::Default | Ready::Started, None)
-            | (Ready::Started, Some(_))
-            | (Ready::Default | Ready::Healthy, Some(Health::Healthy)) => {
+            (Ready::Default | Ready::Healthy, Some(Health::Healthy)) => Readiness::Yes,
+            (Ready::Default | Ready::Started, None) | (Ready::Started, Some(_)) => {
                 if seen.state == State::Running {
-                    Readiness::Yes
+                    Readiness::Runs
                 } else {
                     Readiness::NotYet("it is being restarted".to_owned())
                 }
@@ -247,6 +254,8 @@ enum Deed {
 
 enum Readiness {
     Yes,
+    /// It runs, and there is nothing to ask it.
+    Runs,
     NotYet(String),
     Never(String),
 }

@@ -82,6 +82,7 @@ impl World {
         let request = Request { now: true, ..Request::default() };
         let plan = decide(&set, &look(), at, &request);
         let ports = Ports {
+            settle: std::time::Duration::ZERO,
             engine_at: {
                 let runtime = Arc::clone(&runtime);
                 Arc::new(move |_| Arc::clone(&runtime))

@@ -66,6 +66,7 @@ impl World {
         let engine = Arc::new(Memory::new(Vec::new()));
         let ports = Ports {
             runtime: Arc::clone(&engine) as Arc<dyn Runtime>,
+            settle: std::time::Duration::ZERO,
             engine_at: {
                 let engine = Arc::clone(&engine);
                 Arc::new(move |_| Arc::clone(&engine) as Arc<dyn Runtime>)
