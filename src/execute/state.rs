@@ -218,31 +218,34 @@ impl LocalState {
         let path = self.root.join(path);
         let error = |operation| move |source, path: &Path| StateError { operation, path: path.to_owned(), source };
         make_folder(path.parent().unwrap_or(&self.root)).map_err(|e| error("make the folder of")(e, &path))?;
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|e| error("open")(e, &path))?;
-        match file.try_lock() {
-            Ok(()) => {
-                let note = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
-                note.map_err(|e| error("write")(e, &path))?;
-                Ok(Ok(Held { file }))
+        loop {
+            let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+            let mut file = opened.map_err(|e| error("open")(e, &path))?;
+            match file.try_lock() {
+                // Its last holder may have removed it since it was opened: a lock that nobody else can find is none.
+                Ok(()) if !is_at(&file, &path) => {}
+                Ok(()) => {
+                    let note = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
+                    note.map_err(|e| error("write")(e, &path))?;
+                    return Ok(Ok(Held { file }));
+                }
+                Err(fs::TryLockError::WouldBlock) => {
+                    let mut other = String::new();
+                    file.read_to_string(&mut other).map_err(|e| error("read")(e, &path))?;
+                    return Ok(Err(other));
+                }
+                Err(fs::TryLockError::Error(e)) => return Err(error("lock")(e, &path)),
             }
-            Err(fs::TryLockError::WouldBlock) => {
-                let mut other = String::new();
-                file.read_to_string(&mut other).map_err(|e| error("read")(e, &path))?;
-                Ok(Err(other))
-            }
-            Err(fs::TryLockError::Error(e)) => Err(error("lock")(e, &path)),
         }
     }
 
     /// The names of the JSON files in a folder of the state, without their ending.
     pub fn names(&self, folder: &str) -> Result<Vec<String>, StateError> {
+        self.names_with(folder, ".json")
+    }
+
+    /// The names of the files in a folder of the state that end so, without that ending.
+    pub fn names_with(&self, folder: &str, ending: &str) -> Result<Vec<String>, StateError> {
         let path = self.root.join(folder);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
@@ -250,7 +253,7 @@ impl LocalState {
             Err(source) => return Err(StateError { operation: "list", path, source }),
         };
         let mut names: Vec<String> = entries
-            .filter_map(|e| Some(e.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned()))
+            .filter_map(|e| Some(e.ok()?.file_name().to_str()?.strip_suffix(ending)?.to_owned()))
             .filter(|n| !n.starts_with('.'))
             .collect();
         names.sort();
@@ -339,10 +342,15 @@ fn locked(path: &Path) -> io::Result<File> {
     loop {
         let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.lock()?;
-        if fs::metadata(path).is_ok_and(|there| file.metadata().is_ok_and(|own| there.ino() == own.ino())) {
+        if is_at(&file, path) {
             return Ok(file);
         }
     }
+}
+
+/// Whether `path` still names this very file.
+fn is_at(file: &File, path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| file.metadata().is_ok_and(|own| there.ino() == own.ino()))
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {

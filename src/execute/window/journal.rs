@@ -121,6 +121,21 @@ pub(super) fn each(state: &LocalState) -> Result<Vec<Result<Journal, StateError>
     Ok(journals)
 }
 
+/// Removes what a run that was killed just before or just after its journal was there has left of a window.
+pub(super) fn tidy(state: &LocalState) -> Result<(), StateError> {
+    for engine in state.folders(FOLDER)? {
+        let folder = format!("{FOLDER}/{engine}");
+        for name in state.names_with(&folder, ".alive")? {
+            let alive = PathBuf::from(format!("{folder}/{name}.alive"));
+            let Ok(_held) = state.hold_file(&alive, "")? else { continue };
+            if !state.names(&folder)?.contains(&name) {
+                state.remove(&alive)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn read(state: &LocalState, path: &Path) -> Result<Option<Journal>, StateError> {
     let journal: Option<Journal> = state.read_json(path)?;
     if let Some(newer) = journal.as_ref().filter(|j| !j.format_version.starts_with("1.")) {
@@ -199,6 +214,25 @@ mod tests {
         assert_eq!((&found[0].services, owed(&state).unwrap()), (&journal.owed(true).services, vec![journal.owed(true)]));
         drop(held);
         assert_eq!((open(&state).unwrap(), owed(&state).unwrap()), (vec![], vec![journal.owed(false)]));
+    }
+
+    #[test]
+    fn what_is_left_of_a_window_without_a_journal_is_tidied_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = LocalState::new(folder.path().to_owned());
+        let left = |n: u8| PathBuf::from(format!("quiet/engine/{n}.alive"));
+        drop(state.hold_file(&left(1), "process 7 on host").unwrap().unwrap());
+        let at_work = state.hold_file(&left(2), "process 8 on host").unwrap().unwrap();
+        let journal: Journal = serde_json::from_str(STORED).unwrap();
+        journal.write(&state).unwrap();
+        drop(state.hold_file(&journal.path("alive"), "process 9 on host").unwrap().unwrap());
+        tidy(&state).unwrap();
+        let there = |path: &Path| state.root().join(path).exists();
+        assert_eq!((there(&left(1)), there(&left(2))), (false, true));
+        assert_eq!((there(&journal.path("json")), there(&journal.path("alive"))), (true, true));
+        drop(at_work);
+        tidy(&state).unwrap();
+        assert!(!there(&left(2)));
     }
 
     #[test]

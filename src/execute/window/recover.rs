@@ -57,6 +57,7 @@ pub fn recover(ports: &Ports, unsettled: &[Random]) -> Result<Recovery, StateErr
         };
         recovery.windows.push(if unsettled.contains(&journal.run) { left(&journal) } else { one(ports, journal) });
     }
+    journal::tidy(&ports.state)?;
     Ok(recovery)
 }
 
