@@ -139,10 +139,10 @@ impl Session {
             .stores
             .iter()
             .map(|(name, store)| {
-                let StoreKind::Directory { path, mount } = &store.kind;
-                let opened = match self.access {
-                    Access::Read => Directory::open_for_reading(path, *mount, &self.temp_tag),
-                    Access::Judge | Access::Write => Directory::open(path, *mount, &self.temp_tag),
+                let opened = match (&store.kind, self.access) {
+                    (StoreKind::Directory { path, mount }, Access::Read) => Directory::open_for_reading(path, *mount, &self.temp_tag),
+                    (StoreKind::Directory { path, mount }, Access::Judge | Access::Write) => Directory::open(path, *mount, &self.temp_tag),
+                    (StoreKind::S3(_), _) => Err(StoreError::Unusable { message: "not yet".to_owned(), help: String::new() }),
                 };
                 (name.clone(), opened.map(|s| Arc::new(s) as Arc<dyn WriteStore>))
             })

@@ -116,6 +116,8 @@ impl<T> Entity<T> {
 pub enum StoreTable {
     /// `[store.directory.NAME]`
     Directory(tables::DirectoryStore),
+    /// `[store.s3.NAME]`
+    S3(tables::S3Store),
 }
 
 /// A source's table, by kind.

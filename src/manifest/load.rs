@@ -17,7 +17,7 @@ use crate::finding::{Finding, Lines, Span, manifest as code};
 const SYNTAX_ERRORS: usize = 2;
 /// Tables of the language that come with later versions.
 const LATER_NOUNS: [&str; 3] = ["set", "include", "hosts"];
-const LATER_KINDS: [&str; 6] = ["s3", "mongodb", "redis", "elasticsearch", "docker", "swarm"];
+const LATER_KINDS: [&str; 5] = ["mongodb", "redis", "elasticsearch", "docker", "swarm"];
 
 /// Reads files, given as `(path, text)`. Never fails: what is wrong is a finding, and what could be read is in the documents.
 pub fn load(texts: &[(String, String)]) -> (Documents, Vec<Finding>) {
@@ -103,7 +103,7 @@ impl Loader {
     fn noun(&mut self, page: &Arc<Page>, name: &str, table: &Table<'_>, torn: bool) {
         match name {
             "store" => {
-                let kinds: [Kind<StoreTable>; 1] = [("directory", |c| c.read(StoreTable::Directory))];
+                let kinds: [Kind<StoreTable>; 2] = [("directory", |c| c.read(StoreTable::Directory)), ("s3", |c| c.read(StoreTable::S3))];
                 let found = self.kinds(page, Noun::Store, table, &kinds, torn);
                 self.documents.stores.extend(found);
             }

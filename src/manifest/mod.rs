@@ -15,6 +15,7 @@ mod table;
 pub mod tables;
 mod tables_service;
 mod tables_source;
+mod tables_store;
 
 pub use document::{Documents, Entity, Noun, Page, ServiceTable, SourceTable, StoreTable};
 pub use load::load;

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::quantity::{DURATION_PATTERN, SIZE_PATTERN};
 pub use super::tables_service::*;
 pub use super::tables_source::*;
+pub use super::tables_store::*;
 
 /// A text with a pattern, so that editors check it while it is typed.
 macro_rules! texts {
@@ -62,7 +63,7 @@ pub struct Manifest {
     /// IANA zone of every schedule and of the days, weeks and months of retention. The process's own zone is never read.
     #[schemars(extend("default" = "Etc/UTC", "examples" = ["Etc/UTC", "Europe/Berlin"]))]
     pub timezone: Option<String>,
-    /// Encryption of payloads. Not in this version.
+    /// Who can read what is stored.
     pub encryption: Option<Encryption>,
     /// How hard a run may work.
     pub run: Option<Run>,
@@ -88,20 +89,13 @@ pub struct Manifest {
     pub policy: Option<BTreeMap<NameText, Policy>>,
 }
 
-/// Places that hold artifacts, by kind.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Stores {
-    /// Folders of a file system, as `[store.directory.NAME]`.
-    #[schemars(extend("x-tombi-additional-key-label" = "store_name"))]
-    pub directory: Option<BTreeMap<NameText, DirectoryStore>>,
-}
-
-/// Encryption of payloads. Not in this version.
+/// Who can read what is stored.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Encryption {
-    /// Public keys that can read the artifacts. Not in this version.
+    /// Public keys of those who can read the artifacts: age recipients or SSH public keys. The backup host needs none of the secret
+    /// ones. Without any, artifacts are stored readable.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub recipients: Option<Vec<String>>,
 }
 
@@ -149,40 +143,6 @@ pub struct Lint {
     pub level: Level,
     /// Why, for the next reader.
     pub reason: FilledText,
-}
-
-/// A folder that holds artifacts.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("x-taplo" = { "initKeys": ["path"] }))]
-pub struct DirectoryStore {
-    /// The folder. A relative path counts from the manifest's folder.
-    #[schemars(extend("examples" = ["/srv/backups"]))]
-    pub path: FilledText,
-    /// The folder must be a mount point: an unmounted disk is then an error and not an empty store.
-    #[schemars(extend("default" = false))]
-    pub mount: Option<bool>,
-    /// Bytes that a capture must leave free.
-    pub min_free: Option<SizeText>,
-    /// Refuse artifacts that are not encrypted. Not in this version.
-    #[schemars(extend("default" = false))]
-    pub require_encryption: Option<bool>,
-    /// Payloads are cut into objects of at most this size.
-    #[schemars(extend("default" = "16GiB"))]
-    pub segment_size: Option<SizeText>,
-    /// How runs on several hosts keep out of each other's way.
-    #[schemars(extend("default" = "lease"))]
-    pub coordination: Option<Coordination>,
-}
-
-/// How runs on several hosts keep out of each other's way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Coordination {
-    /// A lock on a file in the store.
-    Lease,
-    /// Nothing in the store: only this host ever writes there. For file systems whose locks do not hold, as some network shares.
-    SingleWriter,
 }
 
 /// A schedule.
@@ -265,7 +225,8 @@ pub struct Policy {
     /// The stores, by name. The first one is written first, the others are copies of it.
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub stores: Vec<NameText>,
-    /// Public keys that can read the artifacts. Not in this version.
+    /// Public keys of those who can read the artifacts of this policy, instead of `[encryption] recipients`.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub recipients: Option<Vec<String>>,
     /// How old the newest artifact may be on every store.
     pub rpo: Option<DurationText>,

@@ -24,10 +24,10 @@ pub use read::{LintLevel, Loaded, Need, read};
 pub use schedule::{Schedule, ScheduleError};
 pub use services::{CATCH_UP_WITHIN, Mode, READY_TIMEOUT, Ready, Service, ServiceKind};
 pub use set::{
-    CommandSource, FilesSource, Guard, Named, Policy, PolicySet, PolicySpans, PolicyState, Retention, Run, SecretRef, Source, SourceKind,
-    Store, StoreKind, VolumeSource,
+    CommandSource, FilesSource, Guard, Named, ObjectLock, Policy, PolicySet, PolicySpans, PolicyState, Retention, Run, S3Store, SecretRef,
+    Source, SourceKind, Store, StoreKind, VolumeSource,
 };
 pub use zone::{Shown, Zone, ZoneError};
 
-pub use crate::manifest::tables::Level;
+pub use crate::manifest::tables::{Backfill, Checksums, Level, LockMode, Sse};
 pub use crate::manifest::{Noun, Period};

@@ -202,6 +202,7 @@ impl Resolver<'_> {
             retention,
             retention_at,
             stores,
+            recipients: table.recipients.clone().unwrap_or_else(|| self.recipients.clone()),
             rpo,
             rpo_at,
             rto,
@@ -284,9 +285,6 @@ impl Resolver<'_> {
 
     /// Keys of the language that this version cannot honour.
     fn refused(&mut self, entity: &Entity<tables::Policy>, table: &tables::Policy) {
-        if table.recipients.is_some() {
-            self.no_encryption(entity, "recipients");
-        }
         if let Some(base) = &table.base {
             self.needs((Noun::Policy, entity), Noun::Policy, base, "base", "base");
         }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::id::Name;
 use super::names::Names;
 use super::places;
-use super::set::{Guard, PolicySet, Run};
+use super::set::{Guard, Policy, PolicySet, Run, Store};
 use super::zone::Zone;
 use crate::finding::{Code, Finding, Origin, Span, has_errors, manifest as code, nearest, sort};
 use crate::manifest::tables::{DurationText, FilledText, Level, SizeText};
@@ -64,7 +64,7 @@ pub struct Need {
 /// should be absolute.
 pub fn read(texts: &[(String, String)], base: &Path) -> Loaded {
     let (documents, findings) = load(texts);
-    let mut resolver = Resolver { base, findings, names: Names::default(), needs: Vec::new(), lost: 0 };
+    let mut resolver = Resolver { base, findings, names: Names::default(), needs: Vec::new(), lost: 0, recipients: Vec::new() };
     resolver.names = Names::collect(&documents, &mut resolver.findings);
     let partial = resolver.set(&documents, texts);
     let lints = resolver.lints(&documents);
@@ -86,13 +86,15 @@ pub(super) struct Resolver<'a> {
     pub(super) needs: Vec<Need>,
     /// References that could not be resolved, whether or not that is worth a finding.
     pub(super) lost: usize,
+    /// What `[encryption]` says.
+    pub(super) recipients: Vec<String>,
 }
 
 impl Resolver<'_> {
     fn set(&mut self, documents: &Documents, texts: &[(String, String)]) -> PolicySet {
         let instance = self.root(documents);
         let zone = self.zone(documents);
-        self.encryption(documents);
+        self.recipients = documents.encryption.iter().filter_map(|e| e.written.as_ref()?.recipients.clone()).flatten().collect();
         let run = self.run(documents);
         let guard = self.guard(documents);
         let stores = self.stores(&documents.stores);
@@ -101,9 +103,11 @@ impl Resolver<'_> {
         let schedules = self.schedules(&documents.schedules);
         let retentions = self.retentions(&documents.retentions);
         let policies = self.policies(&documents.policies, &sources, &schedules, &retentions);
+        self.encryption_required(&stores, &policies);
         let mut files = texts.to_vec();
         files.sort();
-        PolicySet { instance, zone, stores, sources, services, policies, run, guard, manifest_sha256: digest(&files), files }
+        let recipients = std::mem::take(&mut self.recipients);
+        PolicySet { instance, zone, stores, sources, services, recipients, policies, run, guard, manifest_sha256: digest(&files), files }
     }
 
     /// `version` and `name`.
@@ -160,21 +164,20 @@ impl Resolver<'_> {
         })
     }
 
-    fn encryption(&mut self, documents: &Documents) {
-        for entity in &documents.encryption {
-            if entity.written.as_ref().is_some_and(|table| table.recipients.is_some()) {
-                self.no_encryption(entity, "recipients");
+    /// A policy whose artifacts nobody has to decrypt, and a store that refuses them.
+    fn encryption_required(&mut self, stores: &BTreeMap<Name, Store>, policies: &BTreeMap<Name, Policy>) {
+        for policy in policies.values().filter(|policy| policy.recipients.is_empty()) {
+            for store in policy.stores.iter().filter_map(|name| stores.get(name)).filter(|store| store.require_encryption) {
+                self.findings.push(
+                    Finding::new(
+                        code::ENCRYPTION_REQUIRED,
+                        format!("policy `{}` is not encrypted, and store `{}` refuses that", policy.name, store.name),
+                    )
+                    .maybe_at(policy.store_span(&store.name).cloned(), "this store has `require_encryption`")
+                    .help("write `[encryption]` with `recipients`, or take the store out of the policy"),
+                );
             }
         }
-    }
-
-    /// A key that demands encryption.
-    pub(super) fn no_encryption<T>(&mut self, entity: &Entity<T>, key: &str) {
-        self.findings.push(
-            Finding::new(code::NO_ENCRYPTION, "this version cannot encrypt")
-                .at(entity.key(key), "asks for encryption")
-                .help(format!("remove `{key}`: artifacts are written readable, and it would promise otherwise")),
-        );
     }
 
     fn run(&mut self, documents: &Documents) -> Run {

@@ -21,6 +21,7 @@ pub(crate) fn all<S: WriteStore>(make: impl Fn() -> S) {
     deleting_twice_is_deleting(&make());
     a_lease_excludes(&make());
     what_is_no_key_is_refused(&make());
+    one_object_is_looked_at_without_a_listing(&make());
     listing_while_writing_shows_whole_objects(&make());
 }
 
@@ -174,6 +175,14 @@ fn what_is_no_key_is_refused(store: &impl WriteStore) {
         assert!(store.get(key).is_err(), "{key}");
     }
     assert!(store.delete("../x").is_err());
+}
+
+fn one_object_is_looked_at_without_a_listing(store: &impl WriteStore) {
+    store.create("a/b", b"12345").unwrap();
+    assert_eq!(store.look("a/b").unwrap(), store.list("a/").unwrap().pop());
+    assert_eq!((store.look("a/c").unwrap(), store.look("a").unwrap(), store.retained("a/b").unwrap()), (None, None, None));
+    store.delete("a/b").unwrap();
+    assert_eq!(store.look("a/b").unwrap(), None);
 }
 
 fn listing_while_writing_shows_whole_objects(store: &impl WriteStore) {

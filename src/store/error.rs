@@ -5,6 +5,8 @@
 
 use std::io;
 
+use crate::model::id::Instant;
+
 /// A failed operation on a store. Every variant names its object.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -23,6 +25,16 @@ pub enum StoreError {
         message: String,
         /// What to do about it.
         help: String,
+    },
+    /// The object was promised to stay.
+    #[error("{place}: `{key}` is locked{}", until.map(|until| format!(" until {}", until.format("%F %T UTC"))).unwrap_or_default())]
+    Locked {
+        /// The store, for people.
+        place: String,
+        /// The object.
+        key: String,
+        /// Until when, where the store says so.
+        until: Option<Instant>,
     },
     /// No room is left.
     #[error("{place}: no space left while writing `{key}`; free space there or keep less, then run it again")]
@@ -75,7 +87,7 @@ impl From<StoreError> for io::Error {
         let kind = match &error {
             StoreError::NotFound { .. } => io::ErrorKind::NotFound,
             StoreError::Full { .. } => io::ErrorKind::StorageFull,
-            StoreError::Unusable { .. } => io::ErrorKind::Other,
+            StoreError::Unusable { .. } | StoreError::Locked { .. } => io::ErrorKind::Other,
             // never `Interrupted`: the loops of `std::io` retry that one for ever
             StoreError::Io { source, .. } if source.kind() == io::ErrorKind::Interrupted => io::ErrorKind::Other,
             StoreError::Io { source, .. } => source.kind(),

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::StoreError;
-use super::port::{Created, Locked, Reach, ReadStore, Survey, Upload, WriteStore};
+use super::port::{Created, Locked, Object, Reach, ReadStore, Removed, Survey, Upload, WriteStore};
+use crate::model::id::Instant;
 
 /// What happens at the change in question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +134,21 @@ impl<S: ReadStore> ReadStore for Faulty<S> {
         self.inner.read_at(key, offset, buffer)
     }
 
+    fn look(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        alive(&self.budget, key)?;
+        self.inner.look(key)
+    }
+
+    fn retained(&self, key: &str) -> Result<Option<Instant>, StoreError> {
+        alive(&self.budget, key)?;
+        self.inner.retained(key)
+    }
+
+    fn clock(&self) -> Result<Option<Instant>, StoreError> {
+        alive(&self.budget, "")?;
+        self.inner.clock()
+    }
+
     fn free(&self) -> Result<Option<u64>, StoreError> {
         alive(&self.budget, "")?;
         self.inner.free()
@@ -150,8 +166,12 @@ impl<S: WriteStore> WriteStore for Faulty<S> {
         Ok(Box::new(FaultyUpload { inner: Some(inner), key: key.to_owned(), budget: Arc::clone(&self.budget) }))
     }
 
-    fn delete(&self, key: &str) -> Result<(), StoreError> {
+    fn delete(&self, key: &str) -> Result<Removed, StoreError> {
         change(&self.budget, key, || self.inner.delete(key))
+    }
+
+    fn extend(&self, key: &str, until: Instant) -> Result<(), StoreError> {
+        change(&self.budget, key, || self.inner.extend(key, until))
     }
 
     fn lock(&self, key: &str, holder: &str) -> Result<Locked, StoreError> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::StoreError;
 use super::layout::TEMP_PREFIX;
-use super::port::{Created, Lease, Locked, Object, Reach, ReadStore, Survey, Upload, WriteStore, check_key, check_stored};
+use super::port::{Created, Lease, Locked, Object, Reach, ReadStore, Removed, Survey, Upload, WriteStore, check_key, check_stored};
 use crate::model::id::Instant;
 
 #[derive(Debug, Clone)]
@@ -24,6 +24,7 @@ struct Inside {
     objects: BTreeMap<String, Held>,
     partial: BTreeMap<String, (u64, Instant)>,
     locks: BTreeMap<String, String>,
+    promises: BTreeMap<String, Instant>,
     unread: Vec<String>,
     now: Instant,
     free: Option<u64>,
@@ -169,6 +170,17 @@ impl ReadStore for Memory {
         Ok(n)
     }
 
+    fn look(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        check_key(PLACE, key)?;
+        let inside = self.inside();
+        let held = inside.objects.get(key);
+        Ok(held.map(|held| Object { key: key.to_owned(), bytes: held.bytes.len() as u64, modified: held.modified }))
+    }
+
+    fn retained(&self, key: &str) -> Result<Option<Instant>, StoreError> {
+        Ok(self.inside().promises.get(key).copied())
+    }
+
     fn free(&self) -> Result<Option<u64>, StoreError> {
         Ok(self.inside().free)
     }
@@ -191,11 +203,23 @@ impl WriteStore for Memory {
         Ok(Box::new(Pending { store: self.clone(), key: key.to_owned(), temp, bytes: Vec::new() }))
     }
 
-    fn delete(&self, key: &str) -> Result<(), StoreError> {
+    fn delete(&self, key: &str) -> Result<Removed, StoreError> {
         check_stored(PLACE, key)?;
         let mut inside = self.inside();
+        if let Some(until) = inside.promises.get(key).copied().filter(|until| *until > inside.now) {
+            return Err(StoreError::Locked { place: PLACE.to_owned(), key: key.to_owned(), until: Some(until) });
+        }
         inside.objects.remove(key);
         inside.partial.remove(key);
+        inside.promises.remove(key);
+        Ok(Removed::Gone)
+    }
+
+    fn extend(&self, key: &str, until: Instant) -> Result<(), StoreError> {
+        self.find(key)?;
+        let mut inside = self.inside();
+        let promised = inside.promises.entry(key.to_owned()).or_insert(until);
+        *promised = (*promised).max(until);
         Ok(())
     }
 

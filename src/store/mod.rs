@@ -30,4 +30,4 @@ pub use digest::{Hasher, Sha256Sum};
 pub use directory::Directory;
 pub use error::StoreError;
 pub use memory::Memory;
-pub use port::{Created, Lease, Locked, Object, Reach, ReadStore, Survey, Upload, WriteStore};
+pub use port::{Created, Lease, Locked, Object, Reach, ReadStore, Removed, Survey, Upload, WriteStore};

@@ -53,6 +53,15 @@ pub enum Created {
     Taken,
 }
 
+/// What became of an object that was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// Its bytes are gone.
+    Gone,
+    /// It is not listed any more; an older version of it stays, because this host may not remove versions.
+    Hidden,
+}
+
 /// What asking for a lease found.
 pub enum Locked {
     /// It is ours until the value is dropped or the process ends.
@@ -87,6 +96,19 @@ pub trait ReadStore: Send + Sync {
 
     /// Up to `buffer.len()` bytes of an object at `offset`; 0 at its end.
     fn read_at(&self, key: &str, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError>;
+
+    /// One object as the store has it now, whatever a listing says; none if it is not there.
+    fn look(&self, key: &str) -> Result<Option<Object>, StoreError>;
+
+    /// Until when an object cannot be removed, where that was promised.
+    fn retained(&self, key: &str) -> Result<Option<Instant>, StoreError> {
+        self.look(key).map(|_| None)
+    }
+
+    /// What the store's own clock says, where it has one.
+    fn clock(&self) -> Result<Option<Instant>, StoreError> {
+        Ok(None)
+    }
 
     /// Free bytes, where the store can tell.
     fn free(&self) -> Result<Option<u64>, StoreError>;
@@ -136,7 +158,18 @@ pub trait WriteStore: ReadStore {
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError>;
 
     /// Removes an object; one that is not there is removed.
-    fn delete(&self, key: &str) -> Result<(), StoreError>;
+    fn delete(&self, key: &str) -> Result<Removed, StoreError>;
+
+    /// Removes objects, as many at once as the store can; what became of each, in their order. No order among them is promised.
+    fn delete_all(&self, keys: &[String]) -> Vec<Result<Removed, StoreError>> {
+        keys.iter().map(|key| self.delete(key)).collect()
+    }
+
+    /// Promises that an object stays until then; a later promise stands.
+    fn extend(&self, key: &str, until: Instant) -> Result<(), StoreError> {
+        let _ = until;
+        self.look(key).map(|_| ())
+    }
 
     /// Asks for the lease `key`; `holder` is what others will read of us.
     fn lock(&self, key: &str, holder: &str) -> Result<Locked, StoreError>;

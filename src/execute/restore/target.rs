@@ -297,8 +297,9 @@ fn resolve(path: &Path) -> Result<(PathBuf, bool), RestoreError> {
 /// Places that hold what a restore or the next run needs.
 fn forbidden(set: &PolicySet, ports: &Ports) -> Vec<(PathBuf, String)> {
     let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let stores = set.stores.values().map(|store| match &store.kind {
-        StoreKind::Directory { path, .. } => (real(path), format!("store `{}`", store.name)),
+    let stores = set.stores.values().filter_map(|store| match &store.kind {
+        StoreKind::Directory { path, .. } => Some((real(path), format!("store `{}`", store.name))),
+        StoreKind::S3(_) => None,
     });
     stores.chain([(real(ports.state.root()), "the local state".to_owned())]).collect()
 }

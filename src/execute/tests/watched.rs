@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use super::laws;
 use super::world::{STORES, locked};
 use crate::facts::Facts;
-use crate::model::id::Name;
+use crate::model::id::{Instant, Name};
 use crate::store::faults::{Budget, Faulty};
 use crate::store::layout::{self, Place};
-use crate::store::{Created, Locked, Memory, Reach, ReadStore, StoreError, Survey, Upload, WriteStore};
+use crate::store::{Created, Locked, Memory, Object, Reach, ReadStore, Removed, StoreError, Survey, Upload, WriteStore};
 
 /// One look of a run at the world, and what was true then.
 pub(super) struct Look {
@@ -104,6 +104,14 @@ impl ReadStore for Watched {
         self.pass(key, self.inner.read_at(key, offset, buffer))
     }
 
+    fn look(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        self.pass(key, self.inner.look(key))
+    }
+
+    fn retained(&self, key: &str) -> Result<Option<Instant>, StoreError> {
+        self.pass(key, self.inner.retained(key))
+    }
+
     fn free(&self) -> Result<Option<u64>, StoreError> {
         self.pass("", self.inner.free())
     }
@@ -119,7 +127,11 @@ impl WriteStore for Watched {
         Ok(Box::new(WatchedUpload { inner: Some(inner), key: key.to_owned(), store: self.clone() }))
     }
 
-    fn delete(&self, key: &str) -> Result<(), StoreError> {
+    fn extend(&self, key: &str, until: Instant) -> Result<(), StoreError> {
+        self.pass(key, self.inner.extend(key, until))
+    }
+
+    fn delete(&self, key: &str) -> Result<Removed, StoreError> {
         if let (false, Some(Place::Record(series, record))) = (self.budget.dead(), layout::parse(&self.instance, key)) {
             let mut notes = locked(&self.notes);
             let found = notes.looks.last().map(|look| laws::removal(&self.raw, self.number, &self.instance, &series, &record, &look.facts));

@@ -81,8 +81,8 @@ codes! { Manifest;
         "`capture` says what is taken of a source. Files and commands are always taken as a whole: `capture = \"full\"`, which is also the default.";
     ONLY_WITH_LOG error "only-with-log", "a key for sources that have a log",
         "`base` and `pitr_window` belong to captures of a log that continues an earlier artifact, as a database's does. Files and commands have no log, and no source of this version has one.";
-    NO_ENCRYPTION error "no-encryption", "encryption is asked for and not available",
-        "This version writes artifacts as they are. It refuses a manifest that names recipients or demands encryption, rather than writing readable bytes where encrypted ones are expected. Remove the key, or wait for a version that encrypts.";
+    ENCRYPTION_REQUIRED error "encryption-required", "a store that refuses what is not encrypted",
+        "The store has `require_encryption`, and a policy that writes there names no recipients, so that whoever reads the store could read its artifacts. Name the public keys of those who may restore under `[encryption] recipients` or at the policy.";
     USER_WITHOUT_CONTAINER error "user-without-container", "a user of no container",
         "`user` says as whom a command runs inside of `container`. Without a container the command runs on this host, as the user who runs this program, and the key would do nothing. Set `container` or remove `user`.";
     READY_FORM error "ready-form", "keys of readiness that do not fit each other",

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::{Directory, walk};
 use crate::store::error::StoreError;
-use crate::store::port::{Reach, ReadStore, Survey, check_key};
+use crate::store::port::{Object, Reach, ReadStore, Survey, check_key};
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -201,6 +201,18 @@ impl ReadStore for Directory {
             }
         }
         Ok(done)
+    }
+
+    fn look(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        let found = self.file(key).and_then(|file| file.metadata().map_err(|error| self.refused("look at", key, error)));
+        match found {
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+            Ok(found) => {
+                let modified = found.modified().map_err(|error| self.refused("look at", key, error))?.into();
+                Ok(Some(Object { key: key.to_owned(), bytes: found.len(), modified }))
+            }
+        }
     }
 
     fn free(&self) -> Result<Option<u64>, StoreError> {

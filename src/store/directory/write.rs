@@ -14,7 +14,7 @@ use super::flusher::Flusher;
 use super::root::{absent, enter, split};
 use crate::store::error::StoreError;
 use crate::store::layout::TEMP_PREFIX;
-use crate::store::port::{Created, Lease, Locked, Upload, WriteStore, check_key, check_stored};
+use crate::store::port::{Created, Lease, Locked, Removed, Upload, WriteStore, check_key, check_stored};
 
 const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o700);
@@ -122,16 +122,16 @@ impl WriteStore for Directory {
         Ok(Box::new(self.begin(key)?))
     }
 
-    fn delete(&self, key: &str) -> Result<(), StoreError> {
+    fn delete(&self, key: &str) -> Result<Removed, StoreError> {
         check_stored(&self.place, key)?;
         let (folder, name) = split(key);
         let at = match self.folder(folder) {
-            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) if error.is_not_found() => return Ok(Removed::Gone),
             other => other?,
         };
         match fs::unlinkat(&at, name, AtFlags::empty()).map_err(absent) {
             // one that is not there may have been the last to come: a kill leaves the folder that was made for it
-            Ok(()) | Err(Errno::NOENT) => self.prune(folder, at),
+            Ok(()) | Err(Errno::NOENT) => self.prune(folder, at).map(|()| Removed::Gone),
             Err(errno) => Err(self.failed("delete", key, errno)),
         }
     }

@@ -57,7 +57,7 @@ impl World {
             .stores
             .iter()
             .map(|(name, store)| {
-                let StoreKind::Directory { path, mount } = &store.kind;
+                let StoreKind::Directory { path, mount } = &store.kind else { panic!("the past is made in folders") };
                 (name.clone(), Arc::new(Directory::open(path, *mount, "past").unwrap()))
             })
             .collect();
