@@ -5,8 +5,15 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
+mod copies;
+mod hosts;
+mod kills;
+mod locks;
+mod network;
 mod reach;
 #[path = "../integration/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other targets need the rest of it")]
 mod shared;
+mod streams;
 mod support;
+mod wrong;

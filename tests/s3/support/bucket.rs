@@ -185,6 +185,22 @@ impl Bucket {
         found.uploads().iter().map(|upload| upload.key().unwrap().to_owned()).collect()
     }
 
+    /// How many parts there are of uploads that have not ended.
+    #[track_caller]
+    pub(crate) fn parts(&self) -> usize {
+        self.wait(async {
+            let found = self.client.list_multipart_uploads().bucket(&self.name).send().await.unwrap();
+            let mut parts = 0;
+            for upload in found.uploads() {
+                let (key, id) = (upload.key().unwrap(), upload.upload_id().unwrap());
+                // One that has just ended has none.
+                let listed = self.client.list_parts().bucket(&self.name).key(key).upload_id(id).send().await;
+                parts += listed.map_or(0, |listed| listed.parts().len());
+            }
+            parts
+        })
+    }
+
     /// Begins an upload that never ends.
     #[track_caller]
     pub(crate) fn begin_upload(&self, key: &str) {

@@ -1,6 +1,6 @@
 //! A world whose program backs up to a bucket, and runs of that program on other hosts.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -83,6 +83,36 @@ impl Site {
         for n in 0..files {
             self.world.file(&format!("data/noise-{n}"), noise(n as u64 + 1, bytes));
         }
+    }
+
+    /// Adds the policy `slow` to the bucket, which keeps what a command says.
+    #[track_caller]
+    pub(crate) fn command(&self, script: &str) {
+        let text = fs::read_to_string(self.world.path("lucid-policy.toml")).unwrap();
+        let table = format!(
+            "[source.command.slow]\ncommand = [\"sh\", \"-c\", \"{script}\"]\n\
+             [policy.slow]\nsource = \"slow\"\nschedule = \"nightly\"\nretention = \"month\"\nstores = [\"offsite\"]\n"
+        );
+        self.world.file("lucid-policy.toml", text + &table);
+    }
+
+    /// The same with a command that writes more than a part, says that it has begun, and waits until somebody writes into a pipe.
+    #[track_caller]
+    pub(crate) fn slow(&self) {
+        self.command("head -c 40000000 /dev/urandom; touch begun; cat pipe");
+        assert!(Command::new("mkfifo").arg(self.world.path("pipe")).status().unwrap().success());
+    }
+
+    /// Lets that command end well.
+    #[track_caller]
+    pub(crate) fn go_on(&self) {
+        fs::write(self.world.path("pipe"), "the rest\n").unwrap();
+    }
+
+    /// Ends that command after the run that had started it.
+    #[track_caller]
+    pub(crate) fn end_command(&self) {
+        drop(OpenOptions::new().read(true).write(true).open(self.world.path("pipe")).unwrap());
     }
 
     /// The program at work.
