@@ -15,5 +15,6 @@ mod reach;
 #[allow(dead_code, unused_imports, reason = "the other targets need the rest of it")]
 mod shared;
 mod streams;
+#[allow(unused_imports, reason = "the docker target needs the rest of it")]
 mod support;
 mod wrong;

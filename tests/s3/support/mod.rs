@@ -11,4 +11,4 @@ pub(crate) use bucket::Bucket;
 pub(crate) use dropper::Dropper;
 pub(crate) use proxy::{Proxy, Way};
 pub(crate) use server::{Keys, server};
-pub(crate) use site::{Site, noise, on_host};
+pub(crate) use site::{Site, noise, on_host, opened, table};

@@ -195,7 +195,7 @@ pub(crate) fn noise(seed: u64, bytes: usize) -> Vec<u8> {
 }
 
 /// A world whose program opens the server with these keys, and asks nobody else for others.
-fn opened(world: World, keys: &Keys) -> World {
+pub(crate) fn opened(world: World, keys: &Keys) -> World {
     world
         .given("AWS_ACCESS_KEY_ID", &keys.key)
         .given("AWS_SECRET_ACCESS_KEY", &keys.secret)
@@ -203,13 +203,18 @@ fn opened(world: World, keys: &Keys) -> World {
         .given("AWS_EC2_METADATA_DISABLED", "true")
 }
 
+/// The table of a bucket that is reached this way.
+pub(crate) fn table(bucket: &str, endpoint: &str) -> String {
+    format!("[store.s3.offsite]\nbucket = \"{bucket}\"\nprefix = \"{PREFIX}\"\nendpoint = \"{endpoint}\"\npath_style = true\n")
+}
+
 /// The policy `config` to these stores.
 fn manifest(bucket: &str, stores: &str) -> String {
-    let endpoint = &server().http;
+    let offsite = table(bucket, &server().http);
     let local = if stores.contains("\"local\"") { "[store.directory.local]\npath = \"backups\"\n" } else { "" };
     format!(
         "version = 1\nname = \"demo\"\ntimezone = \"Etc/UTC\"\n{local}\
-         [store.s3.offsite]\nbucket = \"{bucket}\"\nprefix = \"{PREFIX}\"\nendpoint = \"{endpoint}\"\npath_style = true\n\
+         {offsite}\
          [schedule]\nnightly = {{ cron = \"0 2 * * *\" }}\n[retention]\nmonth = {{ keep_within = \"30d\", min_count = 3 }}\n\
          [source.files.config]\npaths = [\"data\"]\nexclude = [\"*.tmp\"]\n\
          [policy.config]\nsource = \"config\"\nschedule = \"nightly\"\nretention = \"month\"\nstores = [{stores}]\n"
