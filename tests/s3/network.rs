@@ -62,14 +62,6 @@ fn a_connection_that_is_always_reset_is_said() {
 }
 
 #[test]
-fn a_server_that_never_answers_is_given_up() {
-    let (site, proxy) = spoilable(Site::streamed());
-    proxy.swallows(Way::Down);
-    let _ = site.world.run("apply --yes").ends(4).says(&["store `offsite`"]);
-    finishes(&site, &proxy);
-}
-
-#[test]
 fn a_download_that_is_cut_is_an_error_and_no_damage() {
     let (site, proxy) = spoilable(Site::streamed());
     site.fill(2, 10_000_000);

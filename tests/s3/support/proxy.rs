@@ -62,12 +62,6 @@ impl Proxy {
         self.toxic(Way::Down, "reset_peer", share, &json!({ "timeout": 0 }));
     }
 
-    /// Nothing comes through, and nobody is told so.
-    #[track_caller]
-    pub(crate) fn swallows(&self, way: Way) {
-        self.toxic(way, "timeout", 1.0, &json!({ "timeout": 0 }));
-    }
-
     /// Nobody listens, and connections that are open end.
     #[track_caller]
     pub(crate) fn goes_down(&self) {
