@@ -14,6 +14,7 @@ mod reach;
 #[path = "../integration/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other targets need the rest of it")]
 mod shared;
+mod store;
 mod streams;
 #[allow(unused_imports, reason = "the docker target needs the rest of it")]
 mod support;

@@ -10,7 +10,7 @@ use chrono::Utc;
 use lucid_policy::store::s3::{Credentials, S3};
 pub(crate) use lucid_policy::store::*;
 
-use crate::support::{Bucket, Dropper, server};
+use crate::support::{Bucket, server};
 
 /// A store in a bucket, below a prefix.
 fn store(bucket: &Bucket, endpoint: &str, conditional: bool) -> S3 {
