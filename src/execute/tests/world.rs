@@ -23,6 +23,7 @@ use crate::plan::{Plan, Request, Step, decide};
 use crate::runtime::Runtime;
 use crate::source::Sources;
 use crate::store::faults::{Budget, Fault, Faulty};
+use crate::store::lease::{Claimant, Process};
 use crate::store::record::Record;
 use crate::store::{Memory, ReadStore, StoreError, WriteStore};
 
@@ -281,6 +282,12 @@ impl World {
             }),
             state,
             host: Host { id: HOST.to_owned(), name: "host".to_owned(), pid: 1 },
+            // One run after the other: whoever has left a lease is gone.
+            claimant: Claimant {
+                process: Process { boot: "boot".to_owned(), pid_namespace: 1, ..Process::default() },
+                uptime: Arc::new(|| std::time::Duration::ZERO),
+                alive: Arc::new(|_, _| false),
+            },
             report: Arc::new(|_| {}),
             temp_tag: "test".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),
