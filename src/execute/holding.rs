@@ -125,6 +125,11 @@ impl Asking {
 }
 
 impl Holding {
+    #[cfg(test)]
+    pub(super) fn of(leases: BTreeMap<(Name, Name), Box<dyn Lease>>) -> Self {
+        Self { local: Vec::new(), leases }
+    }
+
     /// That the lease of a series on a store is still ours, with time for one batch of changes. A store that is declared to have a single
     /// writer has none.
     pub(super) fn check(&self, set: &PolicySet, store: &Name, series: &Name) -> Result<(), StepError> {

@@ -9,6 +9,7 @@
 //! - [`Directory`] keeps objects as files, [`Memory`] in a map; [`faults`] wraps either and dies where a test says.
 //! - [`segments`] cuts a stream into objects with digests and puts it together again.
 //! - [`lease`] keeps two runs out of one series, by compare-and-swap.
+//! - [`doctor`] tries out what a store promises.
 //! - `conformance` is what every store must do; a new one is a new caller of it.
 
 mod digest;
@@ -20,6 +21,7 @@ mod port;
 #[cfg(test)]
 mod conformance;
 
+pub mod doctor;
 pub mod documents;
 pub mod faults;
 pub mod key;

@@ -6,6 +6,7 @@
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use super::doctor::Promise;
 use super::error::StoreError;
 use super::layout::TEMP_PREFIX;
 use super::lease::{self, Claim, Holder, LeaseLost, Unlocked};
@@ -202,6 +203,11 @@ pub trait WriteStore: ReadStore {
     fn extend(&self, key: &str, until: Instant) -> Result<(), StoreError> {
         let _ = until;
         self.look(key).map(|_| ())
+    }
+
+    /// What only this kind of store can tell of itself, for `doctor`.
+    fn traits(&self) -> Vec<Promise> {
+        Vec::new()
     }
 
     /// Compare-and-swap, where the store has it.

@@ -249,6 +249,14 @@ impl World {
         (awoken, self.end(&budget, &notes, &places))
     }
 
+    /// What a step acts on that is performed alone.
+    pub(super) fn bare(&self) -> Ports {
+        let stores = STORES.iter().zip(self.stores.clone()).map(|(n, store)| (name(n), Arc::new(store) as Arc<dyn WriteStore>));
+        let hands = Arc::new(self.hands(&Budget::unlimited(), false, &Arc::default(), None));
+        let state = Arc::new(LocalState::new(self.state.clone()));
+        self.ports(hands, stores.collect(), self.clock(TimeDelta::milliseconds(1)), state)
+    }
+
     fn hands(&self, budget: &Arc<Budget>, at_once: bool, notes: &Arc<Mutex<Notes>>, approved: Option<BTreeSet<String>>) -> Hands {
         let state = (self.state.clone(), self.folder.path().join(format!("state-{}", self.states)));
         Hands { yard: Arc::clone(&self.yard), budget: Arc::clone(budget), notes: Arc::clone(notes), state, at_once, approved }

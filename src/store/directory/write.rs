@@ -14,7 +14,7 @@ use super::flusher::Flusher;
 use super::root::{absent, enter, split};
 use crate::model::id::Random;
 use crate::store::error::StoreError;
-use crate::store::layout::TEMP_PREFIX;
+use crate::store::layout::{SCRATCH_PREFIX, TEMP_PREFIX};
 use crate::store::lease::{Claim, Unlocked};
 use crate::store::port::{Created, Locked, Removed, Upload, WriteStore, check_key, check_stored};
 
@@ -90,9 +90,9 @@ impl Directory {
         unreachable!("the loop ends by returning")
     }
 
-    /// Removes folders that became empty, from `folder` upwards, but neither the root nor an instance's own folder.
+    /// Removes folders that became empty, from `folder` upwards, but neither the root nor an instance's own folder. A scratch folder goes.
     fn prune(&self, mut folder: &str, mut at: OwnedFd) -> Result<(), StoreError> {
-        while folder.contains('/') {
+        while folder.contains('/') || folder.starts_with(SCRATCH_PREFIX) {
             let (parent, name) = split(folder);
             let above = match self.folder(parent) {
                 Err(error) if error.is_not_found() => return Ok(()),

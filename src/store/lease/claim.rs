@@ -89,7 +89,7 @@ impl fmt::Display for Holder {
 }
 
 /// A lease's holder in words.
-pub(in crate::store) fn named(lease: &LeaseRecord) -> String {
+pub fn named(lease: &LeaseRecord) -> String {
     let Process { hostname, pid, .. } = &lease.holder;
     let since = lease.since.format("%F %T UTC");
     format!("run {} of host {hostname} (pid {pid}, {}) since {since}", lease.run, lease.purpose)

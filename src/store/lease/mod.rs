@@ -12,6 +12,7 @@
 //! | `keeper` | takes, renews, checks and releases, over any [`super::Swap`] |
 //! | `kept` | the thread that renews |
 //! | `unlock` | ends the lease of a run that is gone |
+//! | `seen` | every lease of an instance |
 //!
 //! - The store's time decides, never a host's own clock: a lease is over when the store, in one answer, says that it was written
 //!   longer ago than its ttl and a margin. Or when its process is known to be gone: same boot, same pid namespace, no such process.
@@ -24,6 +25,7 @@ mod keeper;
 mod kept;
 mod protocol;
 mod record;
+mod seen;
 mod unlock;
 
 #[cfg(test)]
@@ -31,10 +33,10 @@ mod model;
 #[cfg(test)]
 pub(in crate::store) mod tests;
 
-pub(super) use claim::named;
-pub use claim::{Alive, Claim, Claimant, Holder, LeaseLost, Uptime};
+pub use claim::{Alive, Claim, Claimant, Holder, LeaseLost, Uptime, named};
 pub use kept::lock;
 pub use record::{LeaseRecord, LeaseState, Process};
+pub use seen::seen;
 pub use unlock::{Unlocked, unlock};
 
 use std::time::Duration;
