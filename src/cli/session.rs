@@ -9,6 +9,7 @@ use std::time::Duration;
 use chrono::Utc;
 
 use super::Global;
+use super::claimant::claimant;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::screen::{Format, Screen};
@@ -208,6 +209,7 @@ impl Session {
             entropy: entropy(),
             state: Arc::clone(&self.state),
             host: self.host.clone(),
+            claimant: claimant(&self.host),
             report,
             temp_tag: self.temp_tag.clone(),
             cancel: Arc::clone(&signals.cancel),
@@ -220,6 +222,7 @@ impl Session {
 pub(super) fn bare_ports(global: &Global) -> Result<Ports, Failure> {
     let state = Arc::new(LocalState::new(state_folder(global)?));
     let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(surroundings()));
+    let host = host(&state, Access::Judge)?;
     Ok(Ports {
         stores: BTreeMap::new(),
         sources: Arc::new(HostSources { threads: 1, variable: surroundings().variable, runtime: Arc::clone(&runtime) }),
@@ -228,7 +231,8 @@ pub(super) fn bare_ports(global: &Global) -> Result<Ports, Failure> {
         engine_at: engine_at(),
         clock: Arc::new(now),
         entropy: entropy(),
-        host: host(&state, Access::Judge)?,
+        claimant: claimant(&host),
+        host,
         state,
         report: Arc::new(|_| ()),
         temp_tag: Random::new(random()?).to_string(),

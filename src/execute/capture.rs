@@ -238,7 +238,7 @@ impl Job<'_> {
     }
 
     fn create(&self, record: &Record) -> Result<(), StepError> {
-        create_record(self.run, self.store, record, 1)
+        create_record(self.run, self.store_name, record, 1)
     }
 }
 
@@ -271,7 +271,9 @@ fn services(run: &Run, source: &Source) -> Vec<ServiceState> {
 }
 
 /// Writes a record create-only; one that is there already must be the same bytes.
-pub(super) fn create_record(run: &Run, store: &dyn WriteStore, record: &Record, generation: u32) -> Result<(), StepError> {
+pub(super) fn create_record(run: &Run, store: &Name, record: &Record, generation: u32) -> Result<(), StepError> {
+    run.entitled(store, &record.series)?;
+    let store = run.store(store)?;
     let key = layout::record(&run.set.instance, &record.series, &record.catalog_key(generation));
     let bytes = record.write();
     if store.create(&key, &bytes)? == Created::Taken && store.get(&key)? != bytes {

@@ -42,11 +42,11 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
         run.ports.state.take_off(&run_id, &flight)?;
         generation = payload(run, address, job, &record, from, to)?;
         holds(run, job, from, to)?;
-        super::capture::create_record(run, to, &record, generation)?;
+        super::capture::create_record(run, job.to, &record, generation)?;
         run.ports.state.land(&run_id, &flight)?;
     } else {
         holds(run, job, from, to)?;
-        super::capture::create_record(run, to, &record, generation)?;
+        super::capture::create_record(run, job.to, &record, generation)?;
     }
     Ok(Done { id: Some(job.id), bytes: record.bytes(), ..Done::default() })
 }

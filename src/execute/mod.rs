@@ -2,7 +2,8 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `apply` | the stages of a run, its locks, its record |
+//! | `apply` | the stages of a run, its record |
+//! | `holding` | the locks and leases of a run |
 //! | `lost` | what was shown and cannot be done any more |
 //! | `schedule` | steps as their order allows, a bounded number at a time |
 //! | `init`, `capture`, `copy`, `remove`, `manifest` | one kind of step each |
@@ -18,6 +19,7 @@ mod capture;
 mod copy;
 mod error;
 mod event;
+mod holding;
 mod init;
 mod lost;
 mod manifest;

@@ -11,6 +11,7 @@ use crate::model::id::{Instant, Name, Random};
 use crate::runtime::Runtime;
 use crate::source::Sources;
 use crate::store::WriteStore;
+use crate::store::lease::Claimant;
 
 /// The shortest time between two words on the progress of one step.
 const PROGRESS_MILLIS: i64 = 250;
@@ -43,8 +44,10 @@ pub struct Ports {
     pub entropy: Entropy,
     /// What this host remembers.
     pub state: Arc<LocalState>,
-    /// Who we are, for owners and leases.
+    /// Who we are, for owners.
     pub host: Host,
+    /// Who we are, for leases.
+    pub claimant: Claimant,
     /// Shows what happens.
     pub report: Report,
     /// What the names of this process's temporary objects have in common: by it they are known once the process is dead.

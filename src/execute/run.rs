@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::error::StepError;
 use super::event::{Done, Event};
+use super::holding::Holding;
 use super::ports::Ports;
 use super::window::Open;
 use super::{capture, copy, remove};
@@ -25,6 +26,8 @@ pub(super) struct Run {
     pub(super) facts: Facts,
     /// The window in which it happens.
     pub(super) window: Option<Arc<Open>>,
+    /// Its leases.
+    pub(super) held: Arc<Holding>,
 }
 
 impl Run {
@@ -50,7 +53,7 @@ impl Run {
                 )
             }
             Work::Delete { series, id, store, .. } => remove::delete(self, series, *id, store),
-            Work::Sweep { store, keys, bytes, .. } => remove::sweep(self, store, keys, *bytes),
+            Work::Sweep { store, series, keys, bytes } => remove::sweep(self, store, series.as_ref(), keys, *bytes),
             Work::Recover { .. } | Work::Stop { .. } | Work::Start { .. } => {
                 Err(StepError::Changed(format!("`{}` is part of a window and nothing by itself", step.address)))
             }
@@ -65,6 +68,11 @@ impl Run {
     pub(super) fn listed(&self, store: &Name, series: &Name, id: ArtifactId) -> Option<&Artifact> {
         let listing = self.facts.stores.get(store).and_then(StoreFacts::listing)?;
         listing.series.get(series)?.artifacts.iter().find(|a| a.id == id)
+    }
+
+    /// That what is about to be changed in a series of a store is ours to change.
+    pub(super) fn entitled(&self, store: &Name, series: &Name) -> Result<(), StepError> {
+        self.held.check(&self.set, store, series)
     }
 
     pub(super) fn warn(&self, address: &str, message: String) {

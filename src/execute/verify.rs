@@ -42,7 +42,7 @@ impl Checker {
     /// A checker of what these facts list.
     pub fn new(set: Arc<PolicySet>, ports: Ports, facts: Facts) -> Self {
         let id = ports.random();
-        Self(Run { set, ports, id, facts, window: None })
+        Self(Run { set, ports, id, facts, window: None, held: Arc::default() })
     }
 
     /// Checks one generation of an artifact down to `level`. Reads only.

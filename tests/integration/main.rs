@@ -5,6 +5,8 @@
 mod apply;
 mod bad_input;
 mod commands;
+mod doctor;
+mod leases;
 mod manifest;
 mod quickstart;
 mod signals;

@@ -5,6 +5,7 @@ mod artifacts;
 mod claim;
 mod command;
 mod completions;
+mod doctor;
 mod explain;
 mod graph;
 mod hold;
@@ -17,6 +18,7 @@ mod schema;
 mod show;
 mod status;
 mod store;
+mod unlock;
 mod validate;
 mod verify;
 

@@ -3,6 +3,7 @@
 mod chance;
 mod histories;
 mod laws;
+mod leases;
 mod numbers;
 mod watched;
 mod world;

@@ -11,7 +11,7 @@ use crate::facts::Facts;
 use crate::model::id::{Instant, Name};
 use crate::store::faults::{Budget, Faulty};
 use crate::store::layout::{self, Place};
-use crate::store::{Created, Locked, Memory, Object, Reach, ReadStore, Removed, StoreError, Survey, Upload, WriteStore};
+use crate::store::{Created, Memory, Object, Reach, ReadStore, Register, Removed, StoreError, Survey, Swap, Upload, WriteStore};
 
 /// One look of a run at the world, and what was true then.
 pub(super) struct Look {
@@ -143,8 +143,24 @@ impl WriteStore for Watched {
         self.pass(key, self.inner.delete(key))
     }
 
-    fn lock(&self, key: &str, holder: &str) -> Result<Locked, StoreError> {
-        self.pass(key, self.inner.lock(key, holder))
+    fn swapper(&self) -> Option<Arc<dyn Swap>> {
+        let inner = self.inner.swapper()?;
+        Some(Arc::new(WatchedSwap { inner, store: self.clone() }))
+    }
+}
+
+struct WatchedSwap {
+    inner: Arc<dyn Swap>,
+    store: Watched,
+}
+
+impl Swap for WatchedSwap {
+    fn load(&self, key: &str) -> Result<Option<Register>, StoreError> {
+        self.store.pass(key, self.inner.load(key))
+    }
+
+    fn swap(&self, key: &str, expected: Option<&str>, bytes: &[u8]) -> Result<Option<String>, StoreError> {
+        self.store.pass(key, self.inner.swap(key, expected, bytes))
     }
 }
 

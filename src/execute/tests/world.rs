@@ -23,6 +23,7 @@ use crate::plan::{Plan, Request, Step, decide};
 use crate::runtime::Runtime;
 use crate::source::Sources;
 use crate::store::faults::{Budget, Fault, Faulty};
+use crate::store::lease::{Claimant, Process};
 use crate::store::record::Record;
 use crate::store::{Memory, ReadStore, StoreError, WriteStore};
 
@@ -248,6 +249,14 @@ impl World {
         (awoken, self.end(&budget, &notes, &places))
     }
 
+    /// What a step acts on that is performed alone.
+    pub(super) fn bare(&self) -> Ports {
+        let stores = STORES.iter().zip(self.stores.clone()).map(|(n, store)| (name(n), Arc::new(store) as Arc<dyn WriteStore>));
+        let hands = Arc::new(self.hands(&Budget::unlimited(), false, &Arc::default(), None));
+        let state = Arc::new(LocalState::new(self.state.clone()));
+        self.ports(hands, stores.collect(), self.clock(TimeDelta::milliseconds(1)), state)
+    }
+
     fn hands(&self, budget: &Arc<Budget>, at_once: bool, notes: &Arc<Mutex<Notes>>, approved: Option<BTreeSet<String>>) -> Hands {
         let state = (self.state.clone(), self.folder.path().join(format!("state-{}", self.states)));
         Hands { yard: Arc::clone(&self.yard), budget: Arc::clone(budget), notes: Arc::clone(notes), state, at_once, approved }
@@ -281,6 +290,12 @@ impl World {
             }),
             state,
             host: Host { id: HOST.to_owned(), name: "host".to_owned(), pid: 1 },
+            // One run after the other: whoever has left a lease is gone.
+            claimant: Claimant {
+                process: Process { boot: "boot".to_owned(), pid_namespace: 1, ..Process::default() },
+                uptime: Arc::new(|| std::time::Duration::ZERO),
+                alive: Arc::new(|_, _| false),
+            },
             report: Arc::new(|_| {}),
             temp_tag: "test".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),

@@ -13,6 +13,7 @@ use lucid_policy::observe::{Eyes, collect};
 use lucid_policy::plan::{Request, decide};
 use lucid_policy::runtime::{Docker, Runtime, Surroundings};
 use lucid_policy::source::{HostSources, Sources};
+use lucid_policy::store::lease::{Claimant, Process};
 use lucid_policy::store::{Directory, ReadStore, WriteStore};
 
 use super::World;
@@ -94,6 +95,11 @@ impl World {
             entropy: Arc::new(entropy),
             state,
             host,
+            claimant: Claimant {
+                process: Process::default(),
+                uptime: Arc::new(|| std::time::Duration::ZERO),
+                alive: Arc::new(|_, _| true),
+            },
             report: Arc::new(|_| ()),
             temp_tag: "past".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),

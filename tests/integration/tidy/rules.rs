@@ -38,6 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "execute::StepResult",
             "execute::restore",
             "execute::window",
+            "store::doctor",
             "store::record",
         ],
     ),

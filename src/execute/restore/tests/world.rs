@@ -20,6 +20,7 @@ use crate::observe::{Eyes, collect};
 use crate::plan::{Request, decide};
 use crate::runtime::{Memory, Runtime};
 use crate::source::HostSources;
+use crate::store::lease::{Claimant, Process};
 use crate::store::{Directory, WriteStore};
 
 pub(super) struct World {
@@ -84,6 +85,11 @@ impl World {
             }),
             state: Arc::new(LocalState::new(dir.path().join("state"))),
             host: Host { id: "host-1".to_owned(), name: "host".to_owned(), pid: 1 },
+            claimant: Claimant {
+                process: Process::default(),
+                uptime: Arc::new(|| std::time::Duration::ZERO),
+                alive: Arc::new(|_, _| true),
+            },
             report: {
                 let events = Arc::clone(&events);
                 Arc::new(move |event| events.lock().unwrap().push(event))
