@@ -1,7 +1,8 @@
 //! The verb on the command line.
 
 use super::{
-    apply, claim, completions, explain, graph, hold, init, list, plan, recover, restore, schema, show, status, store, validate, verify,
+    apply, claim, completions, explain, graph, hold, init, inventory, list, plan, recover, restore, schema, show, status, store, validate,
+    verify,
 };
 use crate::cli::Global;
 use crate::cli::exit::Exit;
@@ -37,6 +38,8 @@ pub enum Command {
     Release(hold::ReleaseArgs),
     /// Look after stores
     Store(store::Args),
+    /// Write what the stores hold to a file, for `plan --inventory` elsewhere
+    Inventory(inventory::Args),
     /// Take over an instance whose host is gone
     Claim(claim::Args),
     /// Draw the graph of policies and what they need
@@ -65,6 +68,7 @@ impl Command {
             Self::Hold(args) => args.run(global, screen),
             Self::Release(args) => args.run(global, screen),
             Self::Store(args) => args.run(global, screen),
+            Self::Inventory(args) => args.run(global, screen),
             Self::Claim(args) => args.run(global, screen),
             Self::Graph(args) => args.run(global, screen),
             Self::Explain(args) => args.run(global, screen),

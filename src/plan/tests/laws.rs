@@ -103,7 +103,16 @@ fn series_of(number: usize, made: &[(i64, u8, u8, [Copy; 2])]) -> [Series; 2] {
             };
             let holds = if *held && *what > 7 { vec![Hold { name: "audit".to_owned() }] } else { Vec::new() };
             let slot = (*slot > 0).then(|| start - TimeDelta::minutes(i64::from(*slot)));
-            series.artifacts.push(Artifact { id, instant: start + TimeDelta::minutes(1), slot, need, set: None, generations, holds });
+            series.artifacts.push(Artifact {
+                id,
+                instant: start + TimeDelta::minutes(1),
+                slot,
+                need,
+                set: None,
+                generations,
+                holds,
+                locked_until: None,
+            });
         }
         if need.is_none() {
             owner = Some(id.random());
@@ -115,7 +124,7 @@ fn series_of(number: usize, made: &[(i64, u8, u8, [Copy; 2])]) -> [Series; 2] {
 fn orphan(number: usize, id: ArtifactId, abandoned: bool) -> Orphan {
     let keys = vec![format!("lucid/data/{}/{id}/output", SERIES[number])];
     let youngest = now() - TimeDelta::hours(if abandoned { 1 } else { 20 + id.start().timestamp() % 9 });
-    Orphan { id: id.to_string(), generation: 1, keys, bytes: 7, youngest, abandoned }
+    Orphan { id: id.to_string(), generation: 1, keys, bytes: 7, youngest, abandoned, locked_until: None }
 }
 
 fn worlds() -> impl Strategy<Value = Facts> {
@@ -129,16 +138,14 @@ fn worlds() -> impl Strategy<Value = Facts> {
         let (dumps, trees) = (series_of(0, &dumps), series_of(1, &trees));
         let both = dumps.into_iter().zip(trees).zip(STORES).zip(stores);
         let stores = both.map(|(((dumps, trees), store), kind)| {
-            let leftover = Leftover { key: "lucid/.lucid-tmp-1".to_owned(), bytes: 1, modified: now(), abandoned: kind % 2 == 0 };
+            let leftover =
+                Leftover { key: "lucid/.lucid-tmp-1".to_owned(), bytes: 1, modified: now(), abandoned: kind % 2 == 0, locked_until: None };
             let listing = Listing {
-                uuid: store.to_owned(),
                 complete: kind != 2,
                 free: Some(free),
-                owner: None,
                 series: [(name("dumps"), dumps), (name("trees"), trees)].into(),
                 leftovers: vec![leftover],
-                expired_runs: Vec::new(),
-                foreign: Vec::new(),
+                ..Listing::empty(store.to_owned())
             };
             let facts = match kind {
                 0 => StoreFacts::New,
