@@ -224,6 +224,7 @@ pub(super) fn removals_in(set: &PolicySet, facts: &Facts, now: Instant, request:
             }
         }
     }
+    removed.waiting.sort_by(|a, b| (&a.store, &a.address).cmp(&(&b.store, &b.address)));
     removed
 }
 
