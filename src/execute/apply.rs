@@ -6,15 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::candidates;
 use super::error::StepError;
 use super::event::{Event, StepOutcome, StepResult};
 use super::holding::{Asked, Asking, Holding};
 use super::lost::lost;
-use super::outcome::{Ending, Outcome};
+use super::outcome::Outcome;
 use super::ports::Ports;
 use super::run::Run;
 use super::schedule::{self, Perform};
 use super::state::{StateError, TEMPORARY};
+use super::traces::{forget_swept, write_run};
 use super::window::{NotOpened, Open};
 use super::windows::{self, Planned};
 use crate::facts::Facts;
@@ -22,11 +24,6 @@ use crate::finding::Finding;
 use crate::model::PolicySet;
 use crate::model::id::{Instant, Name, Random};
 use crate::plan::{Plan, Request, Step, Work, copies, decide, removals, unlocks};
-use crate::store::documents::{FormatVersion, RunRecord};
-use crate::store::layout;
-
-/// How long a run's record is kept.
-const RUN_RECORD_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(90);
 
 /// Looks at the world again.
 pub type Observe = Arc<dyn Fn() -> Facts + Send + Sync>;
@@ -129,7 +126,10 @@ impl Apply {
         let facts = self.look().await;
         let Some(refused) = self.hold(&facts, &mut request).await? else { return Ok(None) };
         let facts = if self.outcomes.is_empty() { facts } else { self.look().await };
-        let plan = decide(&self.order.set, &facts, now, &request);
+        let (plan, facts) = {
+            let request = request.clone();
+            self.informed(facts, move |set, facts| decide(set, facts, now, &request)).await
+        };
         for (step, result) in lost(&self.order, &plan, &facts, now, &request) {
             self.troubled.extend(step.work.policy().cloned());
             self.end_all(&[step], &result);
@@ -139,12 +139,14 @@ impl Apply {
             self.copy(&request, now).await;
         }
         let facts = self.look().await;
-        let plan = removals(&self.order.set, &facts, now, &request);
+        let (plan, facts) = self.informed(facts, move |set, facts| removals(set, facts, now, &request)).await;
         let failed = self.failed_policies();
         let removed = plan.steps.into_iter().filter(|s| self.allowed(s) && !s.work.policy().is_some_and(|p| failed.contains(p)));
         self.stage(removed.collect(), facts).await;
         let facts = self.look().await;
-        self.findings = decide(&self.order.set, &facts, now, &Request { now: false, ..self.order.request.clone() }).findings;
+        let last = Request { now: false, ..self.order.request.clone() };
+        let (plan, facts) = self.informed(facts, move |set, facts| decide(set, facts, now, &last)).await;
+        self.findings = plan.findings;
         self.findings.extend(refused);
         let (ports, set, seen) = (self.ports.clone(), Arc::clone(&self.order.set), facts.clone());
         off(move || forget_swept(&ports, &set.instance, &seen)).await?;
@@ -169,6 +171,16 @@ impl Apply {
     async fn look(&self) -> Facts {
         let observe = Arc::clone(&self.observe);
         off(move || observe()).await
+    }
+
+    /// The plan over facts that hold what it must know of what it would remove.
+    async fn informed(&self, mut facts: Facts, decide: impl Fn(&PolicySet, &Facts) -> Plan + Send + 'static) -> (Plan, Facts) {
+        let (set, stores, role) = (Arc::clone(&self.order.set), self.ports.stores.clone(), self.order.request.role);
+        let asking = tokio::task::spawn_blocking(move || {
+            let plan = candidates::informed(&set, &stores, &mut facts, role, |facts| decide(&set, facts));
+            (plan, facts)
+        });
+        asking.await.unwrap_or_else(|lost| std::panic::resume_unwind(lost.into_panic()))
     }
 
     async fn stage(&mut self, steps: Vec<Step>, facts: Facts) {
@@ -315,29 +327,6 @@ impl Apply {
     }
 }
 
-/// Forgets what earlier runs left on the way, once nothing of it is there any more; a folder that was made for it goes with it.
-pub fn forget_swept(ports: &Ports, instance: &Name, facts: &Facts) -> Result<(), StateError> {
-    let mut gone = ports.state.abandoned()?;
-    gone.retain(|what| {
-        if what.starts_with(TEMPORARY) {
-            return facts.stores.values().all(|s| s.listing().is_some_and(|l| !l.leftovers.iter().any(|l| l.abandoned)));
-        }
-        let Some((store, rest)) = what.split_once('/') else { return true };
-        let Some(listing) = store.parse().ok().and_then(|s: Name| facts.stores.get(&s)?.listing()) else { return false };
-        let orphans = listing.series.values().flat_map(|s| &s.orphans).filter(|o| o.abandoned).flat_map(|o| &o.keys);
-        let left = orphans.chain(listing.leftovers.iter().filter(|l| l.abandoned).map(|l| &l.key));
-        !left.into_iter().any(|key| key.contains(&format!("/data/{rest}/")))
-    });
-    for (store, rest) in gone.iter().filter_map(|what| what.split_once('/')) {
-        let store = store.parse().ok().and_then(|name: Name| ports.stores.get(&name));
-        if let Some(store) = store {
-            // An empty folder is no object: one that stays hurts nobody.
-            drop(store.delete(&format!("{instance}/data/{rest}/-")));
-        }
-    }
-    ports.state.forget_abandoned(&gone)
-}
-
 /// The policy in an address like `copy:policy.NAME/...` or `capture:policy.NAME@...`.
 fn policy_of(address: &str) -> Option<Name> {
     let rest = address.split_once(":policy.")?.1;
@@ -347,36 +336,4 @@ fn policy_of(address: &str) -> Option<Name> {
 /// Whether the shown plan puts a delete before a capture, to make room for it.
 fn plan_puts_first(shown: &Plan, delete: &Step) -> bool {
     shown.steps.iter().any(|s| matches!(s.work, Work::Capture { .. }) && s.after.contains(&delete.address))
-}
-
-/// Leaves a record of the run on every store that it could use. A run whose record cannot be written is none the worse.
-fn write_run(set: &PolicySet, ports: &Ports, facts: &Facts, outcome: &Outcome) {
-    let ending = match outcome.ending() {
-        Ending::Good => "good",
-        Ending::Failed => "failed",
-        Ending::Refused => "refused",
-        Ending::Locked => "locked",
-        Ending::Interrupted => "interrupted",
-    };
-    let record = RunRecord {
-        format_version: FormatVersion::CURRENT,
-        run: outcome.run,
-        host: ports.host.name.clone(),
-        start: outcome.start,
-        end: outcome.end,
-        outcome: ending.to_owned(),
-        steps: outcome.steps.iter().filter_map(|s| serde_json::to_value(s).ok()).collect(),
-        expires: outcome.end + RUN_RECORD_KEPT,
-    };
-    let bytes = crate::store::documents::write(&record);
-    let key = layout::run(&set.instance, outcome.start, &outcome.run);
-    let usable = facts.stores.iter().filter(|(_, s)| s.listing().is_some());
-    for store in usable.filter_map(|(name, _)| ports.stores.get(name)) {
-        if let Err(error) = store.create(&key, &bytes) {
-            ports.say(Event::StepWarning {
-                address: "run".to_owned(),
-                message: format!("the run's record was not kept: {}", super::error::chain(&error)),
-            });
-        }
-    }
 }

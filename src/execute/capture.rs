@@ -147,7 +147,9 @@ impl Job<'_> {
 
     /// The smallest limit of the policy's stores, so that a copy is the same objects everywhere.
     fn segment_size(&self) -> u64 {
-        self.policy.stores.iter().filter_map(|s| self.run.set.stores.get(s)).map(|s| s.segment_size).min().unwrap_or(u64::MAX)
+        let wished = self.policy.stores.iter().filter_map(|s| self.run.set.stores.get(s)).map(|s| s.segment_size);
+        let largest = self.policy.stores.iter().filter_map(|s| self.run.ports.stores.get(s)).map(|s| s.largest());
+        wished.chain(largest).min().unwrap_or(u64::MAX)
     }
 
     /// Removes what was written before a record was. Best effort: what stays is swept later.
@@ -223,6 +225,7 @@ impl Job<'_> {
             tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
             source_version: None,
             manifest_sha256: super::manifest::sum(&self.run.set),
+            rules: self.policy.rules_sha256(self.run.set.zone).parse().ok(),
             counts: Counts::default(),
             services: services(self.run, self.source),
             consistency: Consistency::Crash,
@@ -271,14 +274,16 @@ fn services(run: &Run, source: &Source) -> Vec<ServiceState> {
 }
 
 /// Writes a record create-only; one that is there already must be the same bytes.
-pub(super) fn create_record(run: &Run, store: &Name, record: &Record, generation: u32) -> Result<(), StepError> {
-    run.entitled(store, &record.series)?;
-    let store = run.store(store)?;
+pub(super) fn create_record(run: &Run, store_name: &Name, record: &Record, generation: u32) -> Result<(), StepError> {
+    run.entitled(store_name, &record.series)?;
+    let store = run.store(store_name)?.as_ref();
+    super::promise::ancestors(run, store_name, record)?;
     let key = layout::record(&run.set.instance, &record.series, &record.catalog_key(generation));
     let bytes = record.write();
     if store.create(&key, &bytes)? == Created::Taken && store.get(&key)? != bytes {
         return Err(StepError::Changed(format!("{}: another record stands at `{key}`", store.place())));
     }
+    run.remember(store_name, key, record, generation);
     Ok(())
 }
 

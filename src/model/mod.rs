@@ -12,6 +12,7 @@ mod names;
 mod places;
 mod policies;
 mod read;
+mod rules;
 pub mod schedule;
 mod services;
 mod set;

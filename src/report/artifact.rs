@@ -79,6 +79,7 @@ fn keep_text(keep: &Keep) -> String {
         Keep::Set { id } => format!("kept: in a set with {id}"),
         Keep::Frozen => "kept: what it needs is missing".to_owned(),
         Keep::Damaged => "kept: damaged, not yet expired".to_owned(),
+        Keep::Locked { until } => format!("locked until {}", instant(*until)),
         Keep::AwaitingCopy { store } => format!("kept: {store} waits for a copy"),
     }
 }

@@ -1,8 +1,8 @@
 //! The verb on the command line.
 
 use super::{
-    apply, claim, completions, doctor, explain, graph, hold, init, list, plan, recover, restore, schema, show, status, store, unlock,
-    validate, verify,
+    apply, claim, completions, doctor, explain, graph, hold, init, inventory, list, plan, recover, restore, schema, show, status, store,
+    unlock, validate, verify,
 };
 use crate::cli::Global;
 use crate::cli::exit::Exit;
@@ -38,6 +38,8 @@ pub enum Command {
     Release(hold::ReleaseArgs),
     /// Look after stores
     Store(store::Args),
+    /// Write what the stores hold to a file, for `plan --inventory` elsewhere
+    Inventory(inventory::Args),
     /// Take over an instance whose host is gone
     Claim(claim::Args),
     /// End the leases of a run that is gone
@@ -70,6 +72,7 @@ impl Command {
             Self::Hold(args) => args.run(global, screen),
             Self::Release(args) => args.run(global, screen),
             Self::Store(args) => args.run(global, screen),
+            Self::Inventory(args) => args.run(global, screen),
             Self::Claim(args) => args.run(global, screen),
             Self::Unlock(args) => args.run(global, screen),
             Self::Doctor(args) => args.run(global, screen),

@@ -322,12 +322,14 @@ fn eyes(
         runtime: Some(runtime),
         owed: Vec::new(),
         stores: stores.filter(|(name, _)| set.stores.contains_key(name)).collect(),
-        sources: Arc::clone(sources),
+        sources: Some(Arc::clone(sources)),
         known: state.stores().unwrap(),
         abandoned: state.abandoned().unwrap(),
         dead_tags: std::collections::BTreeSet::new(),
         host: HOST.to_owned(),
-        reading: false,
+        own: BTreeMap::new(),
+        any_owner: false,
+        catalog_only: false,
     }
 }
 

@@ -65,7 +65,12 @@ fn data(key: &CatalogKey, file: &str) -> String {
 }
 
 fn seen_by(store: &Memory, remembered: Option<&str>) -> StoreFacts {
-    look(store, &name("lucid"), remembered, "host-1", now())
+    look(store, &Look { known: remembered, ..usual(&name("lucid")) })
+}
+
+/// A look for `host-1`.
+fn usual(instance: &Name) -> Look<'_> {
+    Look { instance, known: None, host: Some("host-1"), payload: true, side_by_side: false, own: &[], now: now() }
 }
 
 fn listing(store: &Memory) -> Listing {
@@ -140,7 +145,7 @@ fn the_highest_claim_counts() {
     store.put("lucid/owner/9.json", &claim("host-2"));
     let Trouble::OwnedElsewhere { owner } = trouble(seen_by(&store, None)) else { panic!() };
     assert_eq!((owner.n, owner.host.as_str()), (9, "host-2"));
-    assert!(matches!(look_for_reading(&store, &name("lucid"), None, now()), StoreFacts::Ready(_)));
+    assert!(matches!(look(&store, &Look { host: None, ..usual(&name("lucid")) }), StoreFacts::Ready(_)));
     store.put("lucid/owner/10.json", &claim("host-1"));
     assert_eq!(listing(&store).owner.unwrap().n, 10);
 }
@@ -367,7 +372,7 @@ fn a_part_that_cannot_be_read_makes_the_listing_incomplete_and_no_answer_makes_t
     assert!(!listing.complete);
     assert_eq!(listing.series[&name("config")].artifacts.len(), 1);
     let dead = crate::store::faults::Faulty::new(store, &crate::store::faults::Budget::kill_after(0));
-    let facts = look(&dead, &name("lucid"), None, "host-1", now());
+    let facts = look(&dead, &usual(&name("lucid")));
     assert!(matches!(trouble(facts), Trouble::Unusable { message, .. } if message.contains("the process was killed here")));
 }
 

@@ -70,12 +70,14 @@ impl World {
                     runtime: Some(Arc::clone(&runtime)),
                     owed: Vec::new(),
                     stores: stores.iter().map(|(name, s)| (name.clone(), Ok(Arc::clone(s) as Arc<dyn ReadStore>))).collect(),
-                    sources: Arc::clone(&sources),
+                    sources: Some(Arc::clone(&sources)),
                     known: state.stores().unwrap(),
                     abandoned: state.abandoned().unwrap(),
                     dead_tags: std::collections::BTreeSet::new(),
                     host: id.clone(),
-                    reading: false,
+                    own: std::collections::BTreeMap::new(),
+                    any_owner: false,
+                    catalog_only: false,
                 };
                 collect(&set, &eyes, clock())
             }

@@ -145,7 +145,7 @@ impl World {
     /// Tries to.
     pub(super) fn attempt(&self) -> Outcome {
         self.wait(TimeDelta::minutes(1));
-        let request = Request { only: BTreeSet::new(), now: true };
+        let request = Request { now: true, ..Request::default() };
         let plan = decide(&self.set, &self.facts(), self.now(), &request);
         let (set, ports) = (Arc::clone(&self.set), self.ports.clone());
         let observe = Arc::new(move || facts(&set, &ports));
@@ -214,12 +214,14 @@ fn facts(set: &PolicySet, ports: &Ports) -> Facts {
             .iter()
             .map(|(name, store)| (name.clone(), Ok(Arc::clone(store) as Arc<dyn crate::store::ReadStore>)))
             .collect(),
-        sources: Arc::clone(&ports.sources),
+        sources: Some(Arc::clone(&ports.sources)),
         known: ports.state.stores().unwrap(),
         abandoned: BTreeSet::new(),
         dead_tags: BTreeSet::new(),
         host: ports.host.id.clone(),
-        reading: false,
+        own: std::collections::BTreeMap::new(),
+        any_owner: false,
+        catalog_only: false,
     };
     collect(set, &eyes, ports.now())
 }
