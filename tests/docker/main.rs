@@ -7,11 +7,15 @@
 
 mod act;
 mod archive;
+#[path = "../s3/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the other target needs the rest of it")]
+mod bucket;
 mod crash;
 mod engine;
 mod examples;
 mod exec;
 mod odd;
+mod offsite;
 mod picture;
 mod reach;
 mod ready;

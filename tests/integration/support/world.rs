@@ -37,13 +37,15 @@ pub(crate) struct World {
     folder: TempDir,
     /// Another Docker engine than the one of the tests.
     engine: Option<String>,
+    /// What else is in the program's environment.
+    variables: Vec<(String, String)>,
 }
 
 impl World {
     /// One with this manifest, and files to back up.
     pub(crate) fn new(manifest: &str) -> Self {
         // Always the same length of path, so that lines break at the same place.
-        let world = Self { folder: tempfile::tempdir_in("/tmp").unwrap(), engine: None };
+        let world = Self { folder: tempfile::tempdir_in("/tmp").unwrap(), engine: None, variables: Vec::new() };
         world.file("lucid-policy.toml", manifest);
         world.file("data/a.txt", "what is to be kept\n");
         world.file("data/deep/b.txt", "and this\n");
@@ -55,6 +57,12 @@ impl World {
     /// One whose program speaks to this Docker engine.
     pub(crate) fn on(self, host: &str) -> Self {
         Self { engine: Some(host.to_owned()), ..self }
+    }
+
+    /// One whose program finds this in its environment.
+    pub(crate) fn given(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// The quickstart.
@@ -128,6 +136,7 @@ impl World {
         if let Some(engine) = self.engine.clone().map(Into::into).or_else(|| env::var_os("DOCKER_HOST")) {
             command.env("DOCKER_HOST", engine);
         }
+        command.envs(self.variables.iter().cloned());
         command
     }
 

@@ -58,6 +58,7 @@ fn every_file_is_compiled() {
     none(&undeclared(&files("src", ".rs"), "src/lib.rs"));
     none(&undeclared(&files("tests/integration", ".rs"), "tests/integration/main.rs"));
     none(&undeclared(&files("tests/docker", ".rs"), "tests/docker/main.rs"));
+    none(&undeclared(&files("tests/s3", ".rs"), "tests/s3/main.rs"));
 }
 
 #[test]

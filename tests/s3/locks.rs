@@ -1,0 +1,107 @@
+//! Buckets that keep versions, and buckets whose objects cannot be deleted.
+
+use crate::shared::until;
+use crate::support::{Bucket, Dropper, Site};
+
+/// Each run of the policy lets go of what is older than a second.
+const SHORT: &str = "keep_last = 1, min_count = 1, min_age = \"1s\"";
+
+#[track_caller]
+fn short(bucket: Bucket) -> Site {
+    let site = Site::new(bucket, "\"offsite\"");
+    site.world.edit("keep_within = \"30d\", min_count = 3", SHORT);
+    site
+}
+
+#[track_caller]
+fn two_runs(site: &Site) {
+    for text in ["one", "two"] {
+        site.world.file("data/a.txt", text);
+        let _ = site.world.run("apply --now --yes").good();
+    }
+}
+
+#[test]
+fn what_is_deleted_from_a_bucket_with_versions_is_gone() {
+    let site = short(Bucket::versioned());
+    two_runs(&site);
+    until("the older one is old enough", || {
+        let _ = site.world.run("apply --yes").good();
+        site.records("config").len() == 1
+    });
+    let left = site.bucket.versions("prod/demo/data/");
+    assert_eq!((left.len(), left.iter().filter(|version| version.marker).count()), (2, 0), "{left:?}");
+    site.clean();
+    site.restores();
+}
+
+#[test]
+fn what_is_locked_stays_until_its_date_and_the_plan_says_so() {
+    let site = short(Bucket::lockable());
+    site.store("object_lock = { mode = \"compliance\", for = \"1h\" }");
+    two_runs(&site);
+    assert_eq!(site.records("config").len(), 2);
+    for version in site.bucket.versions("prod/demo/data/").iter().chain(&site.bucket.versions("prod/demo/catalog/")) {
+        assert!(!site.bucket.deletes(version), "{version:?}");
+    }
+    until("the older one is old enough", || site.world.run("plan").says(&["policy.config"]).out.contains("locked until"));
+    let _ = site.world.run("apply --yes").good().hides(&["done: delete"]);
+    assert_eq!(site.records("config").len(), 2);
+    let _ = site.world.run("plan --detailed-exitcode").good();
+    site.restores();
+}
+
+#[test]
+fn a_lease_is_not_locked() {
+    let site = short(Bucket::lockable());
+    site.store("object_lock = { mode = \"compliance\", for = \"1h\" }");
+    two_runs(&site);
+    let leases = site.bucket.versions("prod/demo/lock/");
+    assert!(!leases.is_empty());
+    assert!(leases.iter().all(|version| site.bucket.deletes(version)), "{leases:?}");
+}
+
+#[test]
+fn object_lock_asked_of_a_bucket_without_it_is_refused() {
+    let site = short(Bucket::new());
+    site.store("object_lock = { mode = \"compliance\", for = \"1h\" }");
+    let ran = site.world.run("apply --yes");
+    assert_ne!(ran.code, 0, "{ran}");
+    let _ = ran.says(&["store `offsite`", "Object Lock"]);
+    assert_eq!(site.records("config"), Vec::<String>::new());
+}
+
+#[test]
+fn doctor_says_what_the_server_can_promise() {
+    let site = Site::streamed();
+    let _ = site.world.run("apply").good();
+    let before = site.bucket.objects("prod/demo/");
+    let _ = site.world.run("doctor offsite").good().says(&["conditional", "one winner"]);
+    assert_eq!(site.bucket.objects("prod/demo/"), before, "it leaves what is there");
+    assert_eq!(site.bucket.uploads(), Vec::<String>::new());
+}
+
+#[test]
+fn doctor_finds_a_server_that_ignores_conditions() {
+    let site = Site::streamed();
+    let dropper = Dropper::new();
+    site.through(&dropper.endpoint);
+    let ran = site.world.run("doctor offsite");
+    assert_ne!(ran.code, 0, "{ran}");
+    let _ = ran.says(&["coordination = \"single-writer\""]);
+    assert!(dropper.dropped() > 0);
+}
+
+#[test]
+fn a_server_that_ignores_conditions_is_used_by_one_writer_that_says_so() {
+    let site = Site::streamed();
+    let dropper = Dropper::new();
+    site.through(&dropper.endpoint);
+    site.store("coordination = \"single-writer\"");
+    let _ = site.world.run("apply").good();
+    site.world.file("data/a.txt", "newer");
+    let _ = site.world.run("apply --now").good();
+    assert_eq!(site.records("config").len(), 2);
+    site.clean();
+    site.restores();
+}
