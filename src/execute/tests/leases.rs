@@ -18,8 +18,8 @@ use crate::store::{Lease, Locked, Memory, ReadStore, WriteStore, layout};
 
 const MANIFEST: &str = "version = 1\nname = \"lucid\"\ntimezone = \"Etc/UTC\"\n\
     [store.directory.local]\npath = \"/stores/local\"\n[store.directory.offsite]\npath = \"/stores/offsite\"\n\
-    [source.files.tree]\npaths = [\"/srv/tree\"]\n[source.command.dump]\ncommand = [\"dump\"]\n\
-    [schedule]\nnightly = { cron = \"0 2 * * *\" }\n[retention]\nshort = { keep_last = 1, min_count = 1, min_age = \"0s\" }\n\
+    [guard]\nmax_delete_fraction = 1.0\n[source.files.tree]\npaths = [\"/srv/tree\"]\n[source.command.dump]\ncommand = [\"dump\"]\n\
+    [schedule]\nnightly = { cron = \"0 2 * * *\" }\n[retention]\nshort = { keep_last = 1, min_count = 1, min_age = \"1h\" }\n\
     [policy.config]\nsource = \"tree\"\nschedule = \"nightly\"\nretention = \"short\"\nstores = [\"local\", \"offsite\"]\n";
 
 /// A lease that is good for so many looks.

@@ -11,7 +11,9 @@
 //! | `names` | names that are taken, and objects that are swapped |
 //! | `bytes` | what was written comes back, in parts too, or leaves nothing |
 //! | `rest` | leases, deleting, the clock, room |
+//! | `bucket` | what the settings of a bucket mean |
 
+mod bucket;
 mod bytes;
 mod names;
 mod promise;
@@ -21,5 +23,6 @@ mod visit;
 #[cfg(test)]
 mod tests;
 
+pub use bucket::{BucketLock, BucketSettings, LifecycleRule, Versioning, Wanted, judge};
 pub use promise::{Promise, Standing};
 pub use visit::{Needs, Visit};

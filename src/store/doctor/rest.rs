@@ -15,11 +15,9 @@ const SINGLE: &str = "coordination = \"single-writer\", and let only one host ev
 pub(super) fn lease(visit: &Visit<'_>) -> Tried {
     let key = visit.key("lease");
     let broken = |said: String| Ok(Promise::broken("lease", said, SINGLE));
-    let first = match visit.store.lock(&key, &(visit.claim)()) {
-        Err(StoreError::Unusable { message, .. }) => return broken(message),
-        Err(error) => return Err(error),
-        Ok(Locked::By(holder)) => return broken(format!("a lease that nobody has was refused: {holder}")),
-        Ok(Locked::Held { lease, .. }) => lease,
+    let first = match visit.store.lock(&key, &(visit.claim)())? {
+        Locked::By(holder) => return broken(format!("a lease that nobody has was refused: {holder}")),
+        Locked::Held { lease, .. } => lease,
     };
     if let Ok(Locked::Held { .. }) = visit.store.lock(&key, &(visit.claim)()) {
         return broken("two had one lease at the same time".to_owned());

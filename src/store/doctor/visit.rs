@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::promise::Promise;
+use super::promise::{Promise, Standing};
 use super::{bytes, names, rest};
 use crate::model::id::{Instant, Random};
 use crate::store::error::StoreError;
@@ -40,9 +40,16 @@ pub(super) type Tried = Result<Promise, StoreError>;
 impl Visit<'_> {
     /// Tries everything out; writes about 50 MiB and removes it again.
     pub fn examine(&self) -> Vec<Promise> {
-        let mut all = Vec::new();
+        let mut all: Vec<Promise> = Vec::new();
+        let mut answers = false;
         let mut probe = |about, relied: bool, tried: Tried| {
-            let promise = tried.unwrap_or_else(|error| Promise::unknown(about, cannot(&error)));
+            let promise = match tried {
+                // It answers, and says that this is nothing it does.
+                Err(StoreError::Unusable { message, help }) if answers => Promise::broken(about, message, help),
+                Err(error) => Promise::unknown(about, cannot(&error)),
+                Ok(promise) => promise,
+            };
+            answers |= promise.standing == Standing::Holds;
             all.push(promise.relied(relied));
         };
         // Who alone writes to a store never meets its own names.
