@@ -4,6 +4,8 @@ mod chance;
 mod histories;
 mod laws;
 mod numbers;
+mod odd;
+mod stores;
 mod watched;
 mod world;
 mod yard;
