@@ -52,10 +52,11 @@ fn extend(run: &Run, store: &dyn WriteStore, need: &ArtifactRef, until: Instant)
         if store.look(&place)?.is_none() {
             continue;
         }
+        // the record first: a plan that asks for its date must not take the whole for free because this was cut here
+        store.extend(&place, until)?;
         for object in payload.iter().filter(|object| generation(&object.key) == Some(n)) {
             store.extend(&object.key, until)?;
         }
-        store.extend(&place, until)?;
         let record = Record::read(&store.get(&place)?).map_err(|e| StepError::record(&store.place(), &place, &e))?;
         records.push(record);
     }

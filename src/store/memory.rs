@@ -92,6 +92,11 @@ impl Memory {
         self.change(key, |bytes| bytes.pop().is_some())
     }
 
+    /// Takes an object away, whatever was promised.
+    pub fn lose(&self, key: &str) {
+        self.inside().objects.remove(key);
+    }
+
     /// Every key, in order.
     pub fn keys(&self) -> Vec<String> {
         self.inside().objects.keys().cloned().collect()

@@ -11,6 +11,7 @@ mod manifest;
 mod quickstart;
 mod signals;
 mod snapshots;
+mod stores;
 #[allow(dead_code, reason = "the docker target needs the rest of it")]
 mod support;
 mod tidy;

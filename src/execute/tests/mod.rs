@@ -5,6 +5,8 @@ mod histories;
 mod laws;
 mod leases;
 mod numbers;
+mod odd;
+mod stores;
 mod watched;
 mod world;
 mod yard;

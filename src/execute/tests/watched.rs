@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::laws;
 use super::world::{STORES, locked};
 use crate::facts::Facts;
+use crate::model::Store;
 use crate::model::id::{Instant, Name};
 use crate::store::faults::{Budget, Faulty};
 use crate::store::layout::{self, Place};
@@ -45,9 +46,21 @@ pub(super) struct Watched {
     /// Whether the process dies at once, or only when it touches a store again.
     pub(super) at_once: bool,
     pub(super) wanted: Arc<dyn Fn() -> laws::Ids + Send + Sync>,
+    /// The store as its manifest declares it.
+    pub(super) declared: Option<Store>,
 }
 
 impl Watched {
+    /// Keeps what it was given for as long as the manifest says, as a bucket with object lock does.
+    fn promise(&self, key: &str) {
+        let kept = matches!(layout::parse(&self.instance, key), Some(Place::Record(..) | Place::Data { .. }));
+        if let (true, Some(declared), Ok(Some(object))) = (kept, &self.declared, self.raw.look(key))
+            && let Some(until) = declared.locked_until(object.modified)
+        {
+            self.raw.extend(key, until).unwrap();
+        }
+    }
+
     fn after<T>(&self, key: &str, result: T, failed: bool) -> T {
         if self.budget.dead() && (self.at_once || failed) {
             freeze(&self.notes, &self.state, &format!("{} {key}", if failed { "before" } else { "after" }));
@@ -119,7 +132,9 @@ impl ReadStore for Watched {
 
 impl WriteStore for Watched {
     fn create(&self, key: &str, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.pass(key, self.inner.create(key, bytes))
+        let created = self.inner.create(key, bytes);
+        self.promise(key);
+        self.pass(key, created)
     }
 
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError> {
@@ -186,6 +201,7 @@ impl Upload for WatchedUpload {
     fn commit(mut self: Box<Self>) -> Result<Created, StoreError> {
         let Some(inner) = self.inner.take() else { return Ok(Created::Taken) };
         let result = inner.commit();
+        self.store.promise(&self.key);
         self.store.pass(&self.key, result)
     }
 }
