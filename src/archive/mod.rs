@@ -65,7 +65,7 @@ pub use pack::{PackPlan, Packed, Progress, default_threads, pack};
 pub use pack_stream::{OpenStream, TarTree, pack_streams};
 pub use read_at::ReadAt;
 pub use sealed::{Identities, IdentityError, Recipient, RecipientError, Seal, SealError, UnsealError, Unsealed, UnsealedAt, Voice};
-pub use sealed::{seal_apart, sealable};
+pub use sealed::{seal_apart, sealable, sealable_text};
 pub use seek_table::{FrameSize, SeekTable};
 pub use stream::{StreamOptions, Streamed, compress, decompress, verify_stream};
 pub use texts::{Text, pack_texts, unpack_texts};

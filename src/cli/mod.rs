@@ -6,6 +6,7 @@ mod ask;
 mod bars;
 mod exit;
 mod failure;
+mod identities;
 mod run;
 mod screen;
 mod select;

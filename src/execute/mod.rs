@@ -6,6 +6,8 @@
 //! | `lost` | what was shown and cannot be done any more |
 //! | `schedule` | steps as their order allows, a bounded number at a time |
 //! | `init`, `capture`, `copy`, `remove`, `manifest` | one kind of step each |
+//! | `recipients` | what is wrong with those of a manifest |
+//! | `sealing` | encryption around what is written and read |
 //! | `verify` | the checks of an artifact, down to its structure |
 //! | `restore` | the way back: to a folder, or in place with the old state kept |
 //! | `window` | services quiet, something done, services awake again |
@@ -24,10 +26,12 @@ mod manifest;
 mod outcome;
 mod ports;
 mod reading;
+mod recipients;
 mod remove;
 pub mod restore;
 mod run;
 mod schedule;
+mod sealing;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -41,5 +45,6 @@ pub use event::{Done, Event, StepOutcome, StepResult};
 pub use outcome::{Ending, Outcome};
 pub use ports::{Clock, EngineAt, Entropy, Host, Ports, Report};
 pub use reading::Reading;
+pub use recipients::judge_recipients;
 pub use state::{Flight, Held, LocalState, StateError, TEMPORARY};
 pub use verify::{Checker, Found};

@@ -27,7 +27,7 @@ pub use apart::seal_apart;
 pub use header::UnsealError;
 pub use identity::{Identities, IdentityError, Voice};
 pub use recipient::{Recipient, RecipientError};
-pub use seal::{Seal, SealError, sealable};
+pub use seal::{Seal, SealError, sealable, sealable_text};
 pub use unseal::Unsealed;
 pub use unseal_at::UnsealedAt;
 

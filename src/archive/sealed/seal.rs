@@ -66,6 +66,16 @@ pub fn sealable(recipients: &[Recipient]) -> Result<(), SealError> {
     if own.is_empty() && !recipients.is_empty() { Ok(()) } else { encryptor(&own).map(drop) }
 }
 
+/// Why these recipients cannot stand together wherever it is tried: says nothing of plugins, which only the host that seals needs.
+pub fn sealable_text(recipients: &[Recipient]) -> Option<String> {
+    let own: Vec<Recipient> = recipients.iter().filter(|one| !matches!(one.key, Key::Plugin(_))).cloned().collect();
+    match encryptor(&own) {
+        _ if recipients.len() > MOST_RECIPIENTS => Some(SealError::Many.to_string()),
+        Err(error @ SealError::Mixed) => Some(error.to_string()),
+        _ => None,
+    }
+}
+
 fn encryptor(recipients: &[Recipient]) -> Result<age::Encryptor, SealError> {
     if recipients.len() > MOST_RECIPIENTS {
         return Err(SealError::Many);
