@@ -8,6 +8,7 @@ mod bucket;
 mod claimant;
 mod exit;
 mod failure;
+mod identities;
 mod run;
 mod screen;
 mod select;

@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::screen::{Format, Screen};
 use super::signals::Signals;
-use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORARY, informed, window};
+use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORARY, informed, judge_recipients, window};
 use crate::facts::{Facts, RuntimeFacts, StoreFacts, Trouble};
 use crate::finding::{Finding, has_errors, sort};
 use crate::model::id::{Instant, Name, Random};
@@ -76,6 +76,7 @@ pub(super) fn load(global: &Global) -> Result<(Loaded, Vec<Finding>), Failure> {
     let mut findings = loaded.findings.clone();
     findings.extend(graph::cycles(&loaded));
     findings.extend(lint::judge(&loaded));
+    findings.extend(judge_recipients(&loaded));
     sort(&mut findings);
     Ok((loaded, findings))
 }
@@ -247,6 +248,7 @@ impl Session {
             sources: Arc::clone(&self.sources),
             runtime: Arc::clone(&self.runtime),
             settle: SETTLE,
+            identities: Arc::default(),
             engine_at: engine_at(),
             clock: Arc::new(now),
             entropy: entropy(),
@@ -271,6 +273,7 @@ pub(super) fn bare_ports(global: &Global) -> Result<Ports, Failure> {
         sources: Arc::new(HostSources { threads: 1, variable: surroundings().variable, runtime: Arc::clone(&runtime) }),
         runtime,
         settle: SETTLE,
+        identities: Arc::default(),
         engine_at: engine_at(),
         clock: Arc::new(now),
         entropy: entropy(),

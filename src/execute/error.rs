@@ -29,6 +29,9 @@ pub enum StepError {
     /// What runs could not be quieted or woken.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::RuntimeError),
+    /// It cannot be encrypted as the manifest wants it.
+    #[error("cannot encrypt: {0}")]
+    Seal(#[source] crate::archive::SealError),
     /// Services were quiet for as long as they may be.
     #[error("services were quiet for {seconds} s, which is all that `max_downtime` allows; the capture was ended and they are woken")]
     Overdue {

@@ -10,6 +10,8 @@
 //! | `schedule` | steps as their order allows, a bounded number at a time |
 //! | `init`, `capture`, `copy`, `remove`, `manifest` | one kind of step each |
 //! | `promise` | what a store keeps for a time, kept for longer |
+//! | `recipients` | what is wrong with those of a manifest |
+//! | `sealing` | encryption around what is written and read |
 //! | `verify` | the checks of an artifact, down to its structure |
 //! | `restore` | the way back: to a folder, or in place with the old state kept |
 //! | `window` | services quiet, something done, services awake again |
@@ -32,10 +34,12 @@ mod outcome;
 mod ports;
 mod promise;
 mod reading;
+mod recipients;
 mod remove;
 pub mod restore;
 mod run;
 mod schedule;
+mod sealing;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -51,6 +55,7 @@ pub use event::{Done, Event, StepOutcome, StepResult};
 pub use outcome::{Ending, Outcome};
 pub use ports::{Clock, EngineAt, Entropy, Host, Ports, Report};
 pub use reading::Reading;
+pub use recipients::judge_recipients;
 pub use state::{Flight, Held, LocalState, StateError, TEMPORARY};
 pub use traces::forget_swept;
 pub use verify::{Checker, Found};

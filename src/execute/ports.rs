@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::event::Event;
 use super::state::LocalState;
+use crate::archive::Identities;
 use crate::model::id::{Instant, Name, Random};
 use crate::runtime::Runtime;
 use crate::source::Sources;
@@ -38,6 +39,8 @@ pub struct Ports {
     pub engine_at: EngineAt,
     /// How long a container without a health check must have run after its start before it counts as awake.
     pub settle: Duration,
+    /// Who opens what is encrypted; none where nothing is restored.
+    pub identities: Arc<Identities>,
     /// Tells the time.
     pub clock: Clock,
     /// Makes ids.

@@ -103,6 +103,9 @@ pub fn show_text(record: &Record, rows: &[ArtifactRow]) -> String {
         None => line("bytes", format!("{} in {}", bytes(record.bytes()), count(record.objects().count(), "object"))),
     }
     line("codec", record.codec.join(", "));
+    for recipient in &record.recipients {
+        line("readable by", recipient.clone());
+    }
     line("consistency", format!("{:?}", record.consistency).to_lowercase());
     if let Some(Fidelity::Reduced) = record.fidelity {
         line("fidelity", "reduced: without most attributes, ACLs and parts of a second".to_owned());

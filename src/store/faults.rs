@@ -154,10 +154,6 @@ impl<S: ReadStore> ReadStore for Faulty<S> {
         alive(&self.budget, "")?;
         self.inner.free()
     }
-
-    fn largest(&self) -> u64 {
-        self.inner.largest()
-    }
 }
 
 impl<S: WriteStore> WriteStore for Faulty<S> {

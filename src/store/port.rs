@@ -147,11 +147,6 @@ pub trait ReadStore: Send + Sync {
     /// Free bytes, where the store can tell.
     fn free(&self) -> Result<Option<u64>, StoreError>;
 
-    /// The most bytes that one object can have.
-    fn largest(&self) -> u64 {
-        u64::MAX
-    }
-
     /// Temporary objects of writes that never ended, anywhere below `prefix`.
     fn leftovers(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
         self.survey(prefix, Reach::Deep)?.whole(&self.place(), prefix).map(|survey| survey.leftovers)

@@ -32,7 +32,8 @@ use super::laws::{Truth, catalog, ids, listing, series_names};
 use super::watched::Look;
 use super::world::{Applied, Luck, STORES, World, locked, name, set};
 use super::yard::{ACTS, CONTAINERS};
-use crate::execute::verify::check;
+use crate::archive::Identities;
+use crate::execute::verify::{Eyes, check};
 use crate::execute::{Outcome, StepResult};
 use crate::facts::Facts;
 use crate::model::PolicySet;
@@ -288,7 +289,9 @@ impl History<'_> {
         let store = &self.world.stores[number];
         self.world.advance(TimeDelta::milliseconds(1));
         let at = to_millis(self.world.now());
-        let found = check(store, &self.world.instance, series, &key, 1, 1, &AtomicBool::new(false));
+        let (identities, cancel) = (Identities::none(), AtomicBool::new(false));
+        let eyes = Eyes { level: 1, threads: 1, identities: &identities, cancel: &cancel };
+        let found = check(store, &self.world.instance, series, &key, &eyes);
         let record = CheckRecord {
             format_version: FormatVersion::CURRENT,
             series: series.clone(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::world::locked;
 use crate::model::id::Instant;
+use crate::store::lease::Claim;
 use crate::store::{Created, Locked, Object, Reach, ReadStore, Removed, StoreError, Survey, Upload, WriteStore};
 
 /// What is odd about a store, and what was done to it.
@@ -77,10 +78,6 @@ impl ReadStore for Odd {
     fn free(&self) -> Result<Option<u64>, StoreError> {
         self.inner.free()
     }
-
-    fn largest(&self) -> u64 {
-        locked(&self.habits).largest.unwrap_or(u64::MAX)
-    }
 }
 
 impl WriteStore for Odd {
@@ -105,7 +102,11 @@ impl WriteStore for Odd {
         self.inner.extend(key, until)
     }
 
-    fn lock(&self, key: &str, holder: &str) -> Result<Locked, StoreError> {
-        self.inner.lock(key, holder)
+    fn largest(&self) -> u64 {
+        locked(&self.habits).largest.unwrap_or(u64::MAX)
+    }
+
+    fn lock(&self, key: &str, claim: &Claim) -> Result<Locked, StoreError> {
+        self.inner.lock(key, claim)
     }
 }

@@ -320,6 +320,7 @@ impl World {
         Ports {
             runtime,
             settle: std::time::Duration::ZERO,
+            identities: Arc::default(),
             engine_at: Arc::new(move |_| Arc::clone(&elsewhere)),
             stores,
             sources: Arc::clone(&self.sources) as Arc<dyn Sources>,

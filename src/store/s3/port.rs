@@ -11,9 +11,7 @@ use super::stream::Stream;
 use super::upload::Parts;
 use crate::model::id::Instant;
 use crate::store::error::StoreError;
-use crate::store::port::{
-    Created, Object, Reach, ReadStore, Register, Removed, Survey, Swap, Upload, WriteStore, check_key, check_stored,
-};
+use crate::store::port::{Created, Object, Reach, ReadStore, Register, Removed, Survey, Swap, Upload, WriteStore, check_key, check_stored};
 
 impl S3 {
     fn checked<'k>(&self, key: &'k str) -> Result<&'k str, StoreError> {

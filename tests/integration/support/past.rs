@@ -86,6 +86,7 @@ impl World {
         let plan = decide(&set, &look(), at, &request);
         let ports = Ports {
             settle: std::time::Duration::ZERO,
+            identities: Arc::default(),
             engine_at: {
                 let runtime = Arc::clone(&runtime);
                 Arc::new(move |_| Arc::clone(&runtime))

@@ -68,6 +68,7 @@ impl World {
         let ports = Ports {
             runtime: Arc::clone(&engine) as Arc<dyn Runtime>,
             settle: std::time::Duration::ZERO,
+            identities: Arc::default(),
             engine_at: {
                 let engine = Arc::clone(&engine);
                 Arc::new(move |_| Arc::clone(&engine) as Arc<dyn Runtime>)
