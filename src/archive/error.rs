@@ -8,6 +8,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::sealed::UnsealError;
+
 /// The name of an archive member: raw bytes, shown escaped.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct MemberName(Vec<u8>);
@@ -213,9 +215,31 @@ pub enum ReadError {
         /// What was asked for.
         path: MemberName,
     },
+    /// What is stored is encrypted and cannot be opened.
+    #[error("cannot decrypt: {0}")]
+    Sealed(#[source] UnsealError),
     /// A thread of the pipeline died; never expected.
     #[error("a thread of the pipeline ended early")]
     Pipeline,
+}
+
+impl ReadError {
+    /// An error of a reader below, which may be the word of the decryption on what was stored.
+    pub(super) fn of(error: io::Error) -> Self {
+        match error.downcast::<Damage>() {
+            Ok(damage) => damage.into(),
+            Err(error) => Self::Io(error),
+        }
+    }
+}
+
+impl From<UnsealError> for ReadError {
+    fn from(error: UnsealError) -> Self {
+        match error {
+            UnsealError::Io(error) => Self::of(error),
+            error => Self::Sealed(error),
+        }
+    }
 }
 
 /// What is damaged, and where.
@@ -280,6 +304,9 @@ pub enum Damage {
     /// The index is broken.
     #[error("index: {0}")]
     Index(&'static str),
+    /// The age file is not what was written.
+    #[error("age file: {0}")]
+    Sealed(&'static str),
     /// The whole stream's digest or length differs.
     #[error("the stream's {0} differs")]
     Stream(&'static str),

@@ -230,7 +230,7 @@ impl Lanes<'_> {
                         return Err(bad("it is larger than any frame of ours").into());
                     }
                     let mut bytes = vec![0; frame.compressed as usize];
-                    read_exact_at(payload, offset, &mut bytes).map_err(ReadError::Io)?;
+                    read_exact_at(payload, offset, &mut bytes).map_err(ReadError::of)?;
                     self.job(bytes, frame.decompressed as usize, number as u64, offset)?;
                 }
                 Ok(())
@@ -376,7 +376,7 @@ struct Input<'a> {
 impl Input<'_> {
     /// Appends up to `count` bytes; fewer only at the end. Memory grows with what arrives, not with `count`.
     fn append(&mut self, out: &mut Vec<u8>, count: usize) -> Result<usize, ReadError> {
-        let got = (&mut self.inner).take(count as u64).read_to_end(out).map_err(ReadError::Io)?;
+        let got = (&mut self.inner).take(count as u64).read_to_end(out).map_err(ReadError::of)?;
         self.offset += got as u64;
         Ok(got)
     }

@@ -26,7 +26,7 @@ impl<'a> Index<'a> {
         let have = total.min(TAIL_READ);
         let read = |offset: u64, length: u64| {
             let mut bytes = vec![0; usize::try_from(length).map_err(|_| bad("too large"))?];
-            read_exact_at(source, offset, &mut bytes).map_err(ReadError::Io)?;
+            read_exact_at(source, offset, &mut bytes).map_err(ReadError::of)?;
             Ok::<_, ReadError>(bytes)
         };
         let end = read(total - have, have)?;
@@ -124,7 +124,7 @@ impl Entries<'_> {
     fn load(&mut self) -> Result<bool, ReadError> {
         let Some(frame) = self.frames.get(self.next) else { return Ok(false) };
         let mut stored = vec![0; frame.compressed as usize];
-        read_exact_at(self.source, frame.offset, &mut stored).map_err(ReadError::Io)?;
+        read_exact_at(self.source, frame.offset, &mut stored).map_err(ReadError::of)?;
         let damage = |error: std::io::Error| Damage::Frame {
             number: self.next as u64,
             offset: frame.offset,

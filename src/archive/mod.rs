@@ -13,9 +13,10 @@
 //! - [`pack()`] writes both, [`verify()`] and [`verify_path()`] hold them against each other, [`unpack()`] and [`unpack_path()`] restore.
 //! - [`pack_streams()`] makes the same of tar streams that an engine hands out.
 //! - [`compress()`], [`decompress()`] and [`verify_stream()`] do the same for a plain stream; [`pack_texts()`] for a few named bytes.
+//! - [`Seal`], [`Unsealed`] and [`UnsealedAt`] encrypt and decrypt around all of these, in age's own format.
 //!
 //! Everything here is blocking code on plain threads with bounded channels. Memory depends on the number of threads, not on the tree.
-//! The layer knows no other layer: encryption, checksums of stored bytes and uploads are writers and readers that the caller puts
+//! The layer knows no other layer: checksums of stored bytes and uploads are writers and readers that the caller puts
 //! around. What is on disk is described byte by byte in [`mod@index`] and [`seek_table`], and stored examples are read by tests.
 //!
 //! Hostile input is expected: a restored archive may have been made by anybody. Nothing is allocated on a header's word, nothing
@@ -38,6 +39,7 @@ mod pack_stream;
 mod pack_walk;
 mod pack_write;
 mod read_at;
+mod sealed;
 pub mod seek_table;
 mod sparse;
 mod stream;
@@ -62,6 +64,8 @@ pub use index_read::{Entries, Index, is_index};
 pub use pack::{PackPlan, Packed, Progress, default_threads, pack};
 pub use pack_stream::{OpenStream, TarTree, pack_streams};
 pub use read_at::ReadAt;
+pub use sealed::{Identities, IdentityError, Recipient, RecipientError, Seal, SealError, UnsealError, Unsealed, UnsealedAt, Voice};
+pub use sealed::{seal_apart, sealable, sealable_text};
 pub use seek_table::{FrameSize, SeekTable};
 pub use stream::{StreamOptions, Streamed, compress, decompress, verify_stream};
 pub use texts::{Text, pack_texts, unpack_texts};

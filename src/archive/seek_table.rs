@@ -64,7 +64,7 @@ impl SeekTable {
         let mut tail = vec![0; 16 * 1024];
         let have = total.min(tail.len() as u64);
         tail.truncate(usize::try_from(have).unwrap_or_default());
-        read_exact_at(source, total - have, &mut tail).map_err(ReadError::Io)?;
+        read_exact_at(source, total - have, &mut tail).map_err(ReadError::of)?;
         if tail.len() < FOOTER_LEN + 8 {
             return Err(bad("missing"));
         }
@@ -85,7 +85,7 @@ impl SeekTable {
             tail.split_off(usize::try_from(have - whole).unwrap_or_default())
         } else {
             let mut bytes = vec![0; usize::try_from(whole).map_err(|_| bad("too large"))?];
-            read_exact_at(source, total - whole, &mut bytes).map_err(ReadError::Io)?;
+            read_exact_at(source, total - whole, &mut bytes).map_err(ReadError::of)?;
             bytes
         };
         let table = Self::parse(&bytes).map_err(ReadError::Damaged)?;

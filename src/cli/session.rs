@@ -9,16 +9,18 @@ use std::time::Duration;
 use chrono::Utc;
 
 use super::Global;
+use super::claimant::claimant;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::screen::{Format, Screen};
 use super::signals::Signals;
-use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORARY, window};
+use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORARY, informed, judge_recipients, window};
 use crate::facts::{Facts, RuntimeFacts, StoreFacts, Trouble};
 use crate::finding::{Finding, has_errors, sort};
 use crate::model::id::{Instant, Name, Random};
 use crate::model::{Loaded, PolicySet, S3Store, Store, StoreKind, read};
 use crate::observe::{Eyes, collect};
+use crate::plan::{Plan, Request, decide};
 use crate::runtime::{Docker, Runtime, Surroundings};
 use crate::source::{HostSources, Sources};
 use crate::store::{Directory, ReadStore, S3, StoreError, WriteStore};
@@ -39,6 +41,8 @@ pub(super) enum Access {
     Judge,
     /// As this instance's own host.
     Write,
+    /// Whichever host owns the instance: only the stores are looked at, and nothing is made there.
+    Any,
 }
 
 /// One invocation.
@@ -49,6 +53,8 @@ pub(super) struct Session {
     pub(super) host: Host,
     pub(super) sources: Arc<dyn Sources>,
     pub(super) runtime: Arc<dyn Runtime>,
+    /// Whether payload is left out where stores are listed.
+    pub(super) catalog_only: bool,
     access: Access,
     temp_tag: String,
     buckets: Mutex<BTreeMap<Name, Arc<S3>>>,
@@ -70,6 +76,7 @@ pub(super) fn load(global: &Global) -> Result<(Loaded, Vec<Finding>), Failure> {
     let mut findings = loaded.findings.clone();
     findings.extend(graph::cycles(&loaded));
     findings.extend(lint::judge(&loaded));
+    findings.extend(judge_recipients(&loaded));
     sort(&mut findings);
     Ok((loaded, findings))
 }
@@ -107,26 +114,33 @@ fn texts(path: &Path) -> Result<(Vec<(String, String)>, PathBuf), Failure> {
     Ok((files.iter().map(|p| one(p)).collect::<Result<_, _>>()?, whole))
 }
 
-impl Session {
-    /// Reads the manifest; one with errors ends here, with all of them on the screen.
-    pub(super) fn open(global: &Global, screen: &Screen, access: Access) -> Result<Self, Failure> {
-        let (loaded, findings) = load(global)?;
-        if has_errors(&findings) {
-            if global.format().is_ok_and(|f| f == Format::Json) {
-                screen.out(&crate::finding::to_json(&findings));
-            } else {
-                screen.say(screen.findings(&findings, &loaded.texts).trim_end());
-            }
-            return Err(Failure::new(Exit::InvalidManifest, "", ""));
+/// The manifest; one with errors ends here, with all of them on the screen.
+pub(super) fn manifest(global: &Global, screen: &Screen) -> Result<(PolicySet, Vec<(String, String)>), Failure> {
+    let (loaded, findings) = load(global)?;
+    if has_errors(&findings) {
+        if global.format().is_ok_and(|f| f == Format::Json) {
+            screen.out(&crate::finding::to_json(&findings));
+        } else {
+            screen.say(screen.findings(&findings, &loaded.texts).trim_end());
         }
-        let set = loaded.set.ok_or_else(|| Failure::unexpected("the manifest has no errors and no meaning"))?;
+        return Err(Failure::new(Exit::InvalidManifest, "", ""));
+    }
+    let set = loaded.set.ok_or_else(|| Failure::unexpected("the manifest has no errors and no meaning"))?;
+    Ok((set, loaded.texts))
+}
+
+impl Session {
+    /// Reads the manifest, and what this host remembers.
+    pub(super) fn open(global: &Global, screen: &Screen, access: Access) -> Result<Self, Failure> {
+        let (set, texts) = manifest(global, screen)?;
         let state = Arc::new(LocalState::new(state_folder(global)?));
         let host = host(&state, access)?;
         let threads = set.run.threads.unwrap_or_else(crate::archive::default_threads);
         let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(surroundings()));
         let sources = Arc::new(HostSources { threads, variable: surroundings().variable, runtime: Arc::clone(&runtime) });
         let temp_tag = Random::new(random()?).to_string();
-        Ok(Self { set: Arc::new(set), texts: loaded.texts, state, host, sources, runtime, access, temp_tag, buckets: Mutex::default() })
+        let buckets = Mutex::default();
+        Ok(Self { set: Arc::new(set), texts, state, host, sources, runtime, catalog_only: false, access, temp_tag, buckets })
     }
 
     /// The time.
@@ -142,7 +156,9 @@ impl Session {
             .map(|(name, store)| {
                 let opened = match (&store.kind, self.access) {
                     (StoreKind::Directory { path, mount }, Access::Read) => Directory::open_for_reading(path, *mount, &self.temp_tag),
-                    (StoreKind::Directory { path, mount }, Access::Judge | Access::Write) => Directory::open(path, *mount, &self.temp_tag),
+                    (StoreKind::Directory { path, mount }, Access::Judge | Access::Write | Access::Any) => {
+                        Directory::open(path, *mount, &self.temp_tag)
+                    }
                     (StoreKind::S3(bucket), _) => return (name.clone(), self.bucket(store, bucket)),
                 };
                 (name.clone(), opened.map(|s| Arc::new(s) as Arc<dyn WriteStore>))
@@ -168,28 +184,45 @@ impl Session {
 
     /// A picture of the world now.
     pub(super) fn facts(&self) -> Result<Facts, Failure> {
-        self.see(Some(Arc::clone(&self.runtime)))
+        if self.access == Access::Any {
+            return self.catalogue();
+        }
+        self.see(Some(Arc::clone(&self.runtime)), Some(Arc::clone(&self.sources)))
     }
 
-    /// A picture of the stores now. Asks no engine: what is stored can be looked at while one hangs.
+    /// A picture of the stores now. Asks no source and no engine: what is stored can be looked at while one hangs.
     pub(super) fn catalogue(&self) -> Result<Facts, Failure> {
-        self.see(None)
+        self.see(None, None)
     }
 
-    fn see(&self, runtime: Option<Arc<dyn Runtime>>) -> Result<Facts, Failure> {
+    /// The plan over these facts, once they hold what it must know of what it would remove.
+    pub(super) fn decide(&self, facts: &mut Facts, now: Instant, request: &Request) -> Plan {
+        let set = &self.set;
+        informed(set, &self.usable_stores(), facts, request.role, |facts| decide(set, facts, now, request))
+    }
+
+    fn see(&self, runtime: Option<Arc<dyn Runtime>>, sources: Option<Arc<dyn Sources>>) -> Result<Facts, Failure> {
         let abandoned = self.state.abandoned()?;
         let eyes = Eyes {
             stores: self.stores().into_iter().map(|(name, store)| (name, store.map(|s| s as Arc<dyn ReadStore>))).collect(),
-            sources: Arc::clone(&self.sources),
+            sources,
             runtime,
             owed: window::owed(&self.state)?,
             known: self.state.stores()?,
             dead_tags: abandoned.iter().filter_map(|what| what.strip_prefix(TEMPORARY).map(str::to_owned)).collect(),
             abandoned,
             host: self.host.id.clone(),
-            reading: self.access == Access::Read,
+            own: self.own()?,
+            any_owner: matches!(self.access, Access::Read | Access::Any),
+            catalog_only: self.catalog_only,
         };
         Ok(collect(&self.set, &eyes, self.now()))
+    }
+
+    /// What this host has just written where it may be listed late.
+    fn own(&self) -> Result<BTreeMap<Name, Vec<String>>, Failure> {
+        let late = self.set.stores.values().filter(|store| matches!(store.kind, StoreKind::S3(_)));
+        late.map(|store| Ok((store.name.clone(), self.state.commits(&self.set.instance, &store.name, self.now())?))).collect()
     }
 
     /// A picture of the world now; if even the local state cannot be read, one in which nothing can be used.
@@ -215,11 +248,13 @@ impl Session {
             sources: Arc::clone(&self.sources),
             runtime: Arc::clone(&self.runtime),
             settle: SETTLE,
+            identities: Arc::default(),
             engine_at: engine_at(),
             clock: Arc::new(now),
             entropy: entropy(),
             state: Arc::clone(&self.state),
             host: self.host.clone(),
+            claimant: claimant(&self.host),
             report,
             temp_tag: self.temp_tag.clone(),
             cancel: Arc::clone(&signals.cancel),
@@ -232,15 +267,18 @@ impl Session {
 pub(super) fn bare_ports(global: &Global) -> Result<Ports, Failure> {
     let state = Arc::new(LocalState::new(state_folder(global)?));
     let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(surroundings()));
+    let host = host(&state, Access::Judge)?;
     Ok(Ports {
         stores: BTreeMap::new(),
         sources: Arc::new(HostSources { threads: 1, variable: surroundings().variable, runtime: Arc::clone(&runtime) }),
         runtime,
         settle: SETTLE,
+        identities: Arc::default(),
         engine_at: engine_at(),
         clock: Arc::new(now),
         entropy: entropy(),
-        host: host(&state, Access::Judge)?,
+        claimant: claimant(&host),
+        host,
         state,
         report: Arc::new(|_| ()),
         temp_tag: Random::new(random()?).to_string(),
@@ -286,7 +324,7 @@ fn host(state: &LocalState, access: Access) -> Result<Host, Failure> {
     let id = match (system, access) {
         (Some(id), _) => id,
         (None, Access::Write) => state.host(Random::new(random()?).as_str())?,
-        (None, Access::Read | Access::Judge) => state.known_host()?.unwrap_or_default(),
+        (None, Access::Read | Access::Judge | Access::Any) => state.known_host()?.unwrap_or_default(),
     };
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Ok(Host { id, name, pid: std::process::id() })

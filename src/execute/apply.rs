@@ -6,26 +6,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::candidates;
 use super::error::StepError;
 use super::event::{Event, StepOutcome, StepResult};
+use super::holding::{Asked, Asking, Holding};
 use super::lost::lost;
-use super::outcome::{Ending, Outcome};
+use super::outcome::Outcome;
 use super::ports::Ports;
 use super::run::Run;
 use super::schedule::{self, Perform};
-use super::state::{Held, StateError, TEMPORARY};
-use super::window::NotOpened;
+use super::state::{StateError, TEMPORARY};
+use super::traces::{forget_swept, write_run};
+use super::window::{NotOpened, Open};
 use super::windows::{self, Planned};
-use crate::facts::{Facts, StoreFacts};
+use crate::facts::Facts;
 use crate::finding::Finding;
 use crate::model::PolicySet;
 use crate::model::id::{Instant, Name, Random};
 use crate::plan::{Plan, Request, Step, Work, copies, decide, removals, unlocks};
-use crate::store::documents::{FormatVersion, RunRecord};
-use crate::store::{Lease, Locked, layout};
-
-/// How long a run's record is kept.
-const RUN_RECORD_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(90);
 
 /// Looks at the world again.
 pub type Observe = Arc<dyn Fn() -> Facts + Send + Sync>;
@@ -47,14 +45,25 @@ pub async fn apply(order: Order, ports: Ports, observe: Observe) -> Result<Outco
     let start = ports.now();
     let run = ports.random();
     ports.say(Event::RunStarted { run: run.to_string(), at: start, steps: order.plan.steps.len() });
-    let mut job =
-        Apply { order, ports, observe, run, outcomes: Vec::new(), locked: Vec::new(), findings: Vec::new(), troubled: BTreeSet::new() };
+    let mut job = Apply {
+        order,
+        ports,
+        observe,
+        run,
+        outcomes: Vec::new(),
+        locked: Vec::new(),
+        findings: Vec::new(),
+        troubled: BTreeSet::new(),
+        held: Arc::default(),
+    };
     let temporary = format!("{TEMPORARY}{}", job.ports.temp_tag);
     let works = !job.order.plan.is_empty();
     if works {
         job.ports.state.take_off(&run.to_string(), &temporary)?;
     }
     let kept = job.perform().await;
+    let held = std::mem::take(&mut job.held);
+    off(move || drop(held)).await;
     let mut outcome = Outcome {
         run,
         start,
@@ -64,10 +73,15 @@ pub async fn apply(order: Order, ports: Ports, observe: Observe) -> Result<Outco
         locked: std::mem::take(&mut job.locked),
         interrupted: job.ports.cancelled(),
     };
-    if let Ok(Some(facts)) = &kept {
-        write_run(&job.order.set, &job.ports, facts, &outcome);
-        outcome.end = job.ports.now();
-    }
+    let kept = match kept {
+        Ok(Some(facts)) => {
+            let (set, ports, told) = (Arc::clone(&job.order.set), job.ports.clone(), outcome.clone());
+            off(move || write_run(&set, &ports, &facts, &told)).await;
+            outcome.end = job.ports.now();
+            Ok(())
+        }
+        other => other.map(|_| ()),
+    };
     if works {
         job.ports.state.land(&run.to_string(), &temporary)?;
     }
@@ -86,12 +100,15 @@ struct Apply {
     findings: Vec<Finding>,
     /// Policies whose services did not come back as they were: nothing of theirs is deleted.
     troubled: BTreeSet<Name>,
+    held: Arc<Holding>,
 }
 
-/// Everything held for the length of a run; released when dropped.
-struct Holding {
-    local: Vec<Held>,
-    leases: Vec<Box<dyn Lease>>,
+/// Does what may wait for a disk or a network in a thread where nothing else waits for it.
+async fn off<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(lost) => std::panic::resume_unwind(lost.into_panic()),
+    }
 }
 
 impl Apply {
@@ -107,12 +124,12 @@ impl Apply {
         self.stage(inits, facts).await;
         let mut request = self.order.request.clone();
         let facts = self.look().await;
-        let holding = self.hold(&facts, &mut request)?;
-        if request.only.is_empty() && !self.locked.is_empty() {
-            return Ok(None);
-        }
+        let Some(refused) = self.hold(&facts, &mut request).await? else { return Ok(None) };
         let facts = if self.outcomes.is_empty() { facts } else { self.look().await };
-        let plan = decide(&self.order.set, &facts, now, &request);
+        let (plan, facts) = {
+            let request = request.clone();
+            self.informed(facts, move |set, facts| decide(set, facts, now, &request)).await
+        };
         for (step, result) in lost(&self.order, &plan, &facts, now, &request) {
             self.troubled.extend(step.work.policy().cloned());
             self.end_all(&[step], &result);
@@ -122,14 +139,17 @@ impl Apply {
             self.copy(&request, now).await;
         }
         let facts = self.look().await;
-        let plan = removals(&self.order.set, &facts, now, &request);
+        let (plan, facts) = self.informed(facts, move |set, facts| removals(set, facts, now, &request)).await;
         let failed = self.failed_policies();
         let removed = plan.steps.into_iter().filter(|s| self.allowed(s) && !s.work.policy().is_some_and(|p| failed.contains(p)));
         self.stage(removed.collect(), facts).await;
         let facts = self.look().await;
-        self.findings = decide(&self.order.set, &facts, now, &Request { now: false, ..self.order.request.clone() }).findings;
-        forget_swept(&self.ports, &self.order.set.instance, &facts)?;
-        drop(holding);
+        let last = Request { now: false, ..self.order.request.clone() };
+        let (plan, facts) = self.informed(facts, move |set, facts| decide(set, facts, now, &last)).await;
+        self.findings = plan.findings;
+        self.findings.extend(refused);
+        let (ports, set, seen) = (self.ports.clone(), Arc::clone(&self.order.set), facts.clone());
+        off(move || forget_swept(&ports, &set.instance, &seen)).await?;
         Ok((!self.outcomes.is_empty()).then_some(facts))
     }
 
@@ -150,17 +170,24 @@ impl Apply {
 
     async fn look(&self) -> Facts {
         let observe = Arc::clone(&self.observe);
-        match tokio::task::spawn_blocking(move || observe()).await {
-            Ok(facts) => facts,
-            Err(lost) => std::panic::resume_unwind(lost.into_panic()),
-        }
+        off(move || observe()).await
+    }
+
+    /// The plan over facts that hold what it must know of what it would remove.
+    async fn informed(&self, mut facts: Facts, decide: impl Fn(&PolicySet, &Facts) -> Plan + Send + 'static) -> (Plan, Facts) {
+        let (set, stores, role) = (Arc::clone(&self.order.set), self.ports.stores.clone(), self.order.request.role);
+        let asking = tokio::task::spawn_blocking(move || {
+            let plan = candidates::informed(&set, &stores, &mut facts, role, |facts| decide(&set, facts));
+            (plan, facts)
+        });
+        asking.await.unwrap_or_else(|lost| std::panic::resume_unwind(lost.into_panic()))
     }
 
     async fn stage(&mut self, steps: Vec<Step>, facts: Facts) {
         if steps.is_empty() {
             return;
         }
-        let run = Run { set: Arc::clone(&self.order.set), ports: self.ports.clone(), id: self.run, facts, window: None };
+        let run = self.run_on(self.ports.clone(), facts, None);
         self.schedule(&steps, run).await;
     }
 
@@ -204,18 +231,13 @@ impl Apply {
         if self.ports.cancelled() {
             return self.not_tried(&captures, "the run was interrupted");
         }
-        let (set, ports, run) = (Arc::clone(&self.order.set), self.ports.clone(), self.run);
-        let prepared = Run { set, ports, id: run, facts: facts.clone(), window: None };
-        let opened = match tokio::task::spawn_blocking(move || windows::open(&prepared, &planned)).await {
-            Ok(opened) => opened,
-            Err(lost) => std::panic::resume_unwind(lost.into_panic()),
-        };
+        let prepared = self.run_on(self.ports.clone(), facts.clone(), None);
+        let opened = off(move || windows::open(&prepared, &planned)).await;
         let (open, stopped) = match opened {
             Ok((open, stopped)) => (Arc::new(open), stopped),
             Err(NotOpened::Locked(holder)) => {
                 for policy in captures.iter().filter_map(|step| step.work.policy()) {
-                    self.ports.say(Event::PolicyLocked { policy: policy.to_string(), holder: holder.clone() });
-                    self.locked.push((policy.to_string(), holder.clone()));
+                    self.leave(policy, holder.clone());
                     self.troubled.insert(policy.clone());
                 }
                 return;
@@ -225,8 +247,7 @@ impl Apply {
         self.outcomes.extend(stopped);
         match open.ready() {
             Ok(()) => {
-                let ports = open.ports();
-                let run = Run { set: Arc::clone(&self.order.set), ports, id: self.run, facts, window: Some(Arc::clone(&open)) };
+                let run = self.run_on(open.ports(), facts, Some(Arc::clone(&open)));
                 self.schedule(&captures, run).await;
             }
             Err(why) => match open.overdue() {
@@ -234,10 +255,7 @@ impl Apply {
                 None => self.not_tried(&captures, &why),
             },
         }
-        let woken = match tokio::task::spawn_blocking(move || open.close()).await {
-            Ok(woken) => woken,
-            Err(lost) => std::panic::resume_unwind(lost.into_panic()),
-        };
+        let woken = off(move || open.close()).await;
         if woken.iter().any(|o| !matches!(o.result, StepResult::Done(_))) {
             self.troubled.extend(captures.iter().filter_map(|step| step.work.policy().cloned()));
         }
@@ -260,60 +278,41 @@ impl Apply {
         }
     }
 
-    /// Takes what the plan works on; what another run holds is taken out of the request.
-    fn hold(&mut self, facts: &Facts, request: &mut Request) -> Result<Holding, StateError> {
-        let set = Arc::clone(&self.order.set);
-        let selected = set.policies.values().filter(|p| request.only.is_empty() || request.only.contains(&p.name));
-        let holder = format!(
-            "run {} of host {} (pid {}) since {}",
-            self.run,
-            self.ports.host.name,
-            self.ports.host.pid,
-            self.ports.now().format("%F %T UTC")
-        );
-        let mut holding = Holding { local: Vec::new(), leases: Vec::new() };
-        let mut free: BTreeSet<Name> = BTreeSet::new();
-        for policy in selected {
-            let taken = match self.ports.state.hold(&set.instance, &policy.series, &holder)? {
-                Err(other) => Some(other),
-                Ok(held) => {
-                    holding.local.push(held);
-                    self.lease(facts, policy, &holder, &mut holding)
-                }
-            };
-            match taken {
-                None => {
-                    free.insert(policy.name.clone());
-                }
-                Some(other) => {
-                    self.ports.say(Event::PolicyLocked { policy: policy.name.to_string(), holder: other.clone() });
-                    self.locked.push((policy.name.to_string(), other));
-                }
-            }
+    /// Takes what the plan works on. What another run holds, or no store gives, is taken out of the request; the findings about the
+    /// latter, unless there is nothing left to do.
+    async fn hold(&mut self, facts: &Facts, request: &mut Request) -> Result<Option<Vec<Finding>>, StateError> {
+        let (set, ports) = (Arc::clone(&self.order.set), self.ports.clone());
+        let asking = Asking { set, ports, run: self.run, facts: facts.clone(), request: request.clone() };
+        let Asked { holding, free, locked, refused, said } = off(move || asking.take()).await?;
+        self.held = Arc::new(holding);
+        for (policy, message) in said {
+            self.ports.say(Event::StepWarning { address: format!("policy.{policy}"), message });
         }
-        if !self.locked.is_empty() {
-            request.only = free;
+        for (policy, holder) in locked {
+            self.leave(&policy, holder);
         }
-        Ok(holding)
+        self.troubled.extend(refused.iter().map(|(policy, _)| policy.clone()));
+        let refused: Vec<Finding> = refused.into_iter().map(|(_, finding)| finding).collect();
+        if self.locked.is_empty() && refused.is_empty() {
+            return Ok(Some(refused));
+        }
+        if free.is_empty() {
+            self.findings.extend(refused);
+            return Ok(None);
+        }
+        request.only = free;
+        Ok(Some(refused))
     }
 
-    /// The leases of one policy's series; the holder of one that cannot be had.
-    fn lease(&self, facts: &Facts, policy: &crate::model::Policy, holder: &str, holding: &mut Holding) -> Option<String> {
-        for name in &policy.stores {
-            if facts.stores.get(name).and_then(StoreFacts::listing).is_none() {
-                continue;
-            }
-            if self.order.set.stores.get(name).is_some_and(|s| !s.lease) {
-                continue;
-            }
-            let Some(store) = self.ports.stores.get(name) else { continue };
-            match store.lock(&layout::lock(&self.order.set.instance, &policy.series), holder) {
-                Ok(Locked::Held(lease)) => holding.leases.push(lease),
-                Ok(Locked::By(other)) => return Some(other),
-                Err(error) => return Some(format!("nobody: {}", super::error::chain(&error))),
-            }
-        }
-        None
+    /// Leaves a policy to the run that holds it.
+    fn leave(&mut self, policy: &Name, holder: String) {
+        self.ports.say(Event::PolicyLocked { policy: policy.to_string(), holder: holder.clone() });
+        self.locked.push((policy.to_string(), holder));
+    }
+
+    /// What the steps of one stage share.
+    fn run_on(&self, ports: Ports, facts: Facts, window: Option<Arc<Open>>) -> Run {
+        Run { set: Arc::clone(&self.order.set), ports, id: self.run, facts, window, held: Arc::clone(&self.held) }
     }
 
     fn allowed(&self, step: &Step) -> bool {
@@ -328,29 +327,6 @@ impl Apply {
     }
 }
 
-/// Forgets what earlier runs left on the way, once nothing of it is there any more; a folder that was made for it goes with it.
-pub fn forget_swept(ports: &Ports, instance: &Name, facts: &Facts) -> Result<(), StateError> {
-    let mut gone = ports.state.abandoned()?;
-    gone.retain(|what| {
-        if what.starts_with(TEMPORARY) {
-            return facts.stores.values().all(|s| s.listing().is_some_and(|l| !l.leftovers.iter().any(|l| l.abandoned)));
-        }
-        let Some((store, rest)) = what.split_once('/') else { return true };
-        let Some(listing) = store.parse().ok().and_then(|s: Name| facts.stores.get(&s)?.listing()) else { return false };
-        let orphans = listing.series.values().flat_map(|s| &s.orphans).filter(|o| o.abandoned).flat_map(|o| &o.keys);
-        let left = orphans.chain(listing.leftovers.iter().filter(|l| l.abandoned).map(|l| &l.key));
-        !left.into_iter().any(|key| key.contains(&format!("/data/{rest}/")))
-    });
-    for (store, rest) in gone.iter().filter_map(|what| what.split_once('/')) {
-        let store = store.parse().ok().and_then(|name: Name| ports.stores.get(&name));
-        if let Some(store) = store {
-            // An empty folder is no object: one that stays hurts nobody.
-            drop(store.delete(&format!("{instance}/data/{rest}/-")));
-        }
-    }
-    ports.state.forget_abandoned(&gone)
-}
-
 /// The policy in an address like `copy:policy.NAME/...` or `capture:policy.NAME@...`.
 fn policy_of(address: &str) -> Option<Name> {
     let rest = address.split_once(":policy.")?.1;
@@ -360,36 +336,4 @@ fn policy_of(address: &str) -> Option<Name> {
 /// Whether the shown plan puts a delete before a capture, to make room for it.
 fn plan_puts_first(shown: &Plan, delete: &Step) -> bool {
     shown.steps.iter().any(|s| matches!(s.work, Work::Capture { .. }) && s.after.contains(&delete.address))
-}
-
-/// Leaves a record of the run on every store that it could use. A run whose record cannot be written is none the worse.
-fn write_run(set: &PolicySet, ports: &Ports, facts: &Facts, outcome: &Outcome) {
-    let ending = match outcome.ending() {
-        Ending::Good => "good",
-        Ending::Failed => "failed",
-        Ending::Refused => "refused",
-        Ending::Locked => "locked",
-        Ending::Interrupted => "interrupted",
-    };
-    let record = RunRecord {
-        format_version: FormatVersion::CURRENT,
-        run: outcome.run,
-        host: ports.host.name.clone(),
-        start: outcome.start,
-        end: outcome.end,
-        outcome: ending.to_owned(),
-        steps: outcome.steps.iter().filter_map(|s| serde_json::to_value(s).ok()).collect(),
-        expires: outcome.end + RUN_RECORD_KEPT,
-    };
-    let bytes = crate::store::documents::write(&record);
-    let key = layout::run(&set.instance, outcome.start, &outcome.run);
-    let usable = facts.stores.iter().filter(|(_, s)| s.listing().is_some());
-    for store in usable.filter_map(|(name, _)| ports.stores.get(name)) {
-        if let Err(error) = store.create(&key, &bytes) {
-            ports.say(Event::StepWarning {
-                address: "run".to_owned(),
-                message: format!("the run's record was not kept: {}", super::error::chain(&error)),
-            });
-        }
-    }
 }

@@ -3,11 +3,12 @@
 //! Up to the record nothing is listed, and what was written is noted in the local state so that a run that dies is swept by the
 //! next. Once the record's write was sent, this run removes nothing of the artifact, whatever the answer was.
 
-use std::io;
+use std::io::Write;
 
 use super::error::StepError;
 use super::event::Done;
 use super::run::{Run, payload_listed};
+use super::sealing::Sealing;
 use super::window::Doubt;
 use crate::facts::StoreFacts;
 use crate::model::id::{ArtifactId, Capture, Instant, Name, to_millis};
@@ -29,6 +30,7 @@ struct Job<'a> {
     source: &'a Source,
     store: &'a dyn WriteStore,
     store_name: &'a Name,
+    sealing: Sealing,
     shape: Shape,
     id: ArtifactId,
     slot: Option<Instant>,
@@ -38,14 +40,16 @@ pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Na
     run.stop_if_cancelled()?;
     // Nothing is read for nothing: what is in doubt now will be in doubt at the end.
     doubts(run, policy, &run.set.sources[&policy.source])?;
+    let sealing = Sealing::to(&policy.recipients)?;
+    sealing.check()?;
     let store = run.store(store_name)?.as_ref();
     let source = &run.set.sources[&policy.source];
     run.claim(store)?;
     super::manifest::keep(run, store)?;
     let start = to_millis(run.ports.now());
     let id = ArtifactId::new(start, Capture::Full, run.ports.random());
-    let shape = run.ports.sources.shape(source);
-    let job = Job { run, address, policy, source, store, store_name, shape, id, slot };
+    let shape = sealing.shape(run.ports.sources.shape(source));
+    let job = Job { run, address, policy, source, store, store_name, sealing, shape, id, slot };
     let before = run.ports.sources.fingerprint(source)?;
     if let Some(fingerprint) = &before
         && let Some(owner) = job.owner_of(fingerprint)?
@@ -92,7 +96,7 @@ impl Job<'_> {
             && record.external.is_none()
             && record.format_version.major == FormatVersion::CURRENT.major
             && record.codec == self.shape.codec
-            && record.recipients.is_empty()
+            && record.recipients == self.sealing.fingerprints()
             && record.labels == self.shape.labels
             && record.excludes == self.shape.excludes;
         Ok(same.then_some(record))
@@ -127,16 +131,11 @@ impl Job<'_> {
         let mut index = self.shape.index.as_ref().map(|name| SegmentWriter::new(self.store, &folder, name, u64::MAX));
         let progress = self.run.ports.progress(self.address, expected);
         let watch = Watch { progress: &progress, cancel: &self.run.ports.cancel };
-        let mut nowhere = io::sink();
-        let output = Output {
-            payload: &mut payload,
-            index: match &mut index {
-                Some(index) => index,
-                None => &mut nowhere,
-            },
-        };
-        let captured = self.run.ports.sources.capture(self.source, self.policy.strict, output, &watch);
-        let captured = captured.map_err(|error| if self.run.ports.cancelled() { StepError::Interrupted } else { error.into() })?;
+        let index_into = index.as_mut().map(|index| index as &mut (dyn Write + Send));
+        let captured = self.sealing.around(&mut payload, index_into, |payload, index| {
+            let captured = self.run.ports.sources.capture(self.source, self.policy.strict, Output { payload, index }, &watch);
+            captured.map_err(|error| if self.run.ports.cancelled() { StepError::Interrupted } else { error.into() })
+        })?;
         self.run.stop_if_cancelled()?;
         let segments = payload.finish()?;
         let index = index.map(SegmentWriter::finish).transpose()?.and_then(|mut made| made.pop());
@@ -147,7 +146,9 @@ impl Job<'_> {
 
     /// The smallest limit of the policy's stores, so that a copy is the same objects everywhere.
     fn segment_size(&self) -> u64 {
-        self.policy.stores.iter().filter_map(|s| self.run.set.stores.get(s)).map(|s| s.segment_size).min().unwrap_or(u64::MAX)
+        let wished = self.policy.stores.iter().filter_map(|s| self.run.set.stores.get(s)).map(|s| s.segment_size);
+        let largest = self.policy.stores.iter().filter_map(|s| self.run.ports.stores.get(s)).map(|s| s.largest());
+        wished.chain(largest).min().unwrap_or(u64::MAX)
     }
 
     /// Removes what was written before a record was. Best effort: what stays is swept later.
@@ -219,10 +220,11 @@ impl Job<'_> {
             segments: Vec::new(),
             index: None,
             codec: self.shape.codec.clone(),
-            recipients: Vec::new(),
+            recipients: self.sealing.fingerprints(),
             tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
             source_version: None,
             manifest_sha256: super::manifest::sum(&self.run.set),
+            rules: self.policy.rules_sha256(self.run.set.zone).parse().ok(),
             counts: Counts::default(),
             services: services(self.run, self.source),
             consistency: Consistency::Crash,
@@ -238,7 +240,7 @@ impl Job<'_> {
     }
 
     fn create(&self, record: &Record) -> Result<(), StepError> {
-        create_record(self.run, self.store, record, 1)
+        create_record(self.run, self.store_name, record, 1)
     }
 }
 
@@ -271,12 +273,16 @@ fn services(run: &Run, source: &Source) -> Vec<ServiceState> {
 }
 
 /// Writes a record create-only; one that is there already must be the same bytes.
-pub(super) fn create_record(run: &Run, store: &dyn WriteStore, record: &Record, generation: u32) -> Result<(), StepError> {
+pub(super) fn create_record(run: &Run, store_name: &Name, record: &Record, generation: u32) -> Result<(), StepError> {
+    run.entitled(store_name, &record.series)?;
+    let store = run.store(store_name)?.as_ref();
+    super::promise::ancestors(run, store_name, record)?;
     let key = layout::record(&run.set.instance, &record.series, &record.catalog_key(generation));
     let bytes = record.write();
     if store.create(&key, &bytes)? == Created::Taken && store.get(&key)? != bytes {
         return Err(StepError::Changed(format!("{}: another record stands at `{key}`", store.place())));
     }
+    run.remember(store_name, key, record, generation);
     Ok(())
 }
 

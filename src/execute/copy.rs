@@ -1,8 +1,8 @@
 //! Copies an artifact from one store to another: payload with its digests checked on the way, then its holds, then its record, so that
 //! there is no instant at which a copy of what is held could be deleted.
 //!
-//! The record is the same bytes on both sides. Payload that lies there already from a copy that was cut is compared and taken if
-//! it is the same; if it is not, the copy goes into the next generation. Bytes that are not what the record says are written
+//! The record is the same bytes on both sides. Payload that lies there already from a copy that was cut is compared, without being
+//! sent again, and taken if it is the same; if it is not, the copy goes into the next generation. Bytes that are not what the record says are written
 //! nowhere: the source's generation is marked damaged instead, so that the next plan reads from elsewhere.
 
 use std::io::{Read, Write};
@@ -12,8 +12,8 @@ use super::event::Done;
 use super::run::{Run, key_of, payload_listed};
 use crate::model::id::{ArtifactId, Name};
 use crate::store::record::Record;
-use crate::store::segments::{SegmentError, SegmentReader, SegmentWriter};
-use crate::store::{WriteStore, layout};
+use crate::store::segments::{SegmentError, SegmentReader, SegmentWriter, digest};
+use crate::store::{StoreError, WriteStore, layout};
 
 /// Bytes that are read at most before the next look at the cancel flag.
 const BLOCK: usize = 1 << 20;
@@ -42,11 +42,11 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
         run.ports.state.take_off(&run_id, &flight)?;
         generation = payload(run, address, job, &record, from, to)?;
         holds(run, job, from, to)?;
-        super::capture::create_record(run, to, &record, generation)?;
+        super::capture::create_record(run, job.to, &record, generation)?;
         run.ports.state.land(&run_id, &flight)?;
     } else {
         holds(run, job, from, to)?;
-        super::capture::create_record(run, to, &record, generation)?;
+        super::capture::create_record(run, job.to, &record, generation)?;
     }
     Ok(Done { id: Some(job.id), bytes: record.bytes(), ..Done::default() })
 }
@@ -83,6 +83,12 @@ impl From<SegmentError> for Stopped {
     }
 }
 
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 impl From<StepError> for Stopped {
     fn from(error: StepError) -> Self {
         Self::Failed(error)
@@ -100,7 +106,18 @@ fn objects(
     let mut copied = 0;
     let largest = record.objects().map(|object| object.bytes).max().unwrap_or(0);
     let mut block = vec![0; usize::try_from(largest).unwrap_or(BLOCK).clamp(1, BLOCK)];
+    let there = to.list(target)?;
     for object in record.objects() {
+        let key = format!("{target}{}", object.name);
+        if let Some(found) = there.iter().find(|found| found.key == key) {
+            run.stop_if_cancelled()?;
+            if found.bytes != object.bytes || digest(to, &key)? != object.sha256 {
+                return Err(Stopped::Taken);
+            }
+            copied += object.bytes;
+            progress(copied, 0);
+            continue;
+        }
         let mut reader = SegmentReader::new(from, source, std::slice::from_ref(object));
         let mut writer = SegmentWriter::new(to, target, &object.name, u64::MAX);
         loop {

@@ -6,6 +6,7 @@ use super::state::StateError;
 use crate::source::SourceError;
 use crate::store::StoreError;
 use crate::store::documents::RecordError;
+use crate::store::lease::LeaseLost;
 
 /// Why a step failed. Nothing of a failed step is listed.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum StepError {
     /// A store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Somebody else may have what this run works on.
+    #[error("{0}; what was under way is left to the next run")]
+    Lease(#[from] LeaseLost),
     /// A payload could not be written or read.
     #[error(transparent)]
     Segment(#[from] crate::store::segments::SegmentError),
@@ -25,6 +29,9 @@ pub enum StepError {
     /// What runs could not be quieted or woken.
     #[error(transparent)]
     Runtime(#[from] crate::runtime::RuntimeError),
+    /// It cannot be encrypted as the manifest wants it.
+    #[error("cannot encrypt: {0}")]
+    Seal(#[source] crate::archive::SealError),
     /// Services were quiet for as long as they may be.
     #[error("services were quiet for {seconds} s, which is all that `max_downtime` allows; the capture was ended and they are woken")]
     Overdue {

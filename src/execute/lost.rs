@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(lost.len(), 1, "{lost:?}");
         assert!(lost[0].0.starts_with("capture:policy.one@") && lost[0].1.contains("`one` is not there"), "{lost:?}");
         // What another run holds is not lost here.
-        assert_eq!(found(&order, &facts, &Request { only: BTreeSet::from([name("two")]), now: false }), []);
+        assert_eq!(found(&order, &facts, &Request { only: BTreeSet::from([name("two")]), ..Request::default() }), []);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::error::StepError;
 use super::run::Run;
+use super::sealing::Sealing;
 use crate::model::PolicySet;
 use crate::store::{Sha256Sum, WriteStore, layout};
 
@@ -10,13 +11,18 @@ pub(super) fn sum(set: &PolicySet) -> Sha256Sum {
     set.manifest_sha256.parse().unwrap_or_else(|_| Sha256Sum::of(set.manifest_sha256.as_bytes()))
 }
 
-/// Stores the manifest's files under their digest; stored once.
+/// Stores the manifest's files under their digest, encrypted to the manifest's recipients; stored once.
 pub(super) fn keep(run: &Run, store: &dyn WriteStore) -> Result<(), StepError> {
     // All files of a manifest stand in one folder: their names are their paths from it, wherever it is.
     let name = |path: &'_ str| -> usize { path.rfind('/').map_or(0, |slash| slash + 1) };
     let files: Vec<(&str, &[u8])> = run.set.files.iter().map(|(path, text)| (&path[name(path)..], text.as_bytes())).collect();
-    let key = layout::manifest(&run.set.instance, &sum(&run.set), false);
+    let sealing = Sealing::to(&run.set.recipients)?;
+    let key = layout::manifest(&run.set.instance, &sum(&run.set), sealing.is_on());
+    // Encrypted twice it is other bytes, and a plugin is run.
+    if sealing.is_on() && store.look(&key)?.is_some() {
+        return Ok(());
+    }
     let archive = crate::archive::pack_texts(&files).map_err(|e| StepError::Changed(format!("the manifest cannot be packed: {e}")))?;
-    store.create(&key, &archive)?;
+    store.create(&key, &sealing.whole(archive)?)?;
     Ok(())
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use super::event::Event;
 use super::state::LocalState;
+use crate::archive::Identities;
 use crate::model::id::{Instant, Name, Random};
 use crate::runtime::Runtime;
 use crate::source::Sources;
 use crate::store::WriteStore;
+use crate::store::lease::Claimant;
 
 /// The shortest time between two words on the progress of one step.
 const PROGRESS_MILLIS: i64 = 250;
@@ -37,14 +39,18 @@ pub struct Ports {
     pub engine_at: EngineAt,
     /// How long a container without a health check must have run after its start before it counts as awake.
     pub settle: Duration,
+    /// Who opens what is encrypted; none where nothing is restored.
+    pub identities: Arc<Identities>,
     /// Tells the time.
     pub clock: Clock,
     /// Makes ids.
     pub entropy: Entropy,
     /// What this host remembers.
     pub state: Arc<LocalState>,
-    /// Who we are, for owners and leases.
+    /// Who we are, for owners.
     pub host: Host,
+    /// Who we are, for leases.
+    pub claimant: Claimant,
     /// Shows what happens.
     pub report: Report,
     /// What the names of this process's temporary objects have in common: by it they are known once the process is dead.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::error::StepError;
 use super::run::key_of;
+use super::sealing::plain_at;
 use super::verify::Stored;
+use crate::archive::{Identities, ReadAt, ReadError};
 use crate::facts::{Artifact, Facts};
 use crate::model::id::{ArtifactId, Name};
 use crate::store::record::Record;
@@ -49,10 +51,16 @@ impl Reading {
         Ok(Self { store: Arc::clone(store), record, owner, folder })
     }
 
-    /// The index of its files; none for a stream.
-    pub fn index(&self) -> Option<impl crate::archive::ReadAt> {
+    /// Fingerprints of who can read it; empty where everybody can.
+    pub fn recipients(&self) -> &[String] {
+        &self.owner.recipients
+    }
+
+    /// The index of its files; none for a stream. One that is encrypted is opened with an identity.
+    pub fn index(&self, identities: &Identities) -> Option<Result<Box<dyn ReadAt + '_>, ReadError>> {
         let index = self.owner.index.as_ref()?;
-        Some(Stored(SegmentsAt::new(self.store.as_ref(), &self.folder, std::slice::from_ref(index))))
+        let stored = Stored(SegmentsAt::new(self.store.as_ref(), &self.folder, std::slice::from_ref(index)));
+        Some(plain_at(&self.owner, identities, stored))
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `host` | this host's identity, where the system has none |
 //! | `stores.json` | uuid by `<instance>/<store>` |
+//! | `commits.json` | keys of what was written within a day to stores that may list it late |
 //! | `flights/<run>.json` | ids that a run is writing; what is left of a run that ended is swept |
 //! | `flights/<run>.alive` | held with `flock` for as long as that run lives |
 //! | `locks/<instance>/<series>` | held with `flock` by the run that works on the series |
@@ -54,7 +55,7 @@ pub struct Flight {
 pub struct LocalState {
     root: PathBuf,
     /// One writer at a time for the small files.
-    writing: Mutex<()>,
+    pub(super) writing: Mutex<()>,
     /// Says to others that this process's run is alive.
     alive: Mutex<Option<File>>,
 }

@@ -1,14 +1,18 @@
 //! Checks artifacts, and leaves a note of what was found beside them.
 //!
 //! Level 0 looks at presence and sizes, level 1 reads the stored bytes against their SHA-256, level 2 opens the payload: every frame,
-//! every header, every digest. What could not be looked at is `unrun`, never a pass.
+//! every header, every digest. What could not be looked at is `unrun`, never a pass. Of what is encrypted only the holder of an identity
+//! sees more than the stored bytes: without one a check ends there, and says so.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::error::{StepError, chain};
 use super::ports::Ports;
 use super::run::{Run, key_of, payload_listed};
+use super::sealing::{is_sealed, listed, plain, plain_at, plain_codec};
+use crate::archive::Identities;
 use crate::archive::Index;
 use crate::archive::ReadAt;
 use crate::archive::ReadError;
@@ -42,7 +46,7 @@ impl Checker {
     /// A checker of what these facts list.
     pub fn new(set: Arc<PolicySet>, ports: Ports, facts: Facts) -> Self {
         let id = ports.random();
-        Self(Run { set, ports, id, facts, window: None })
+        Self(Run { set, ports, id, facts, window: None, held: Arc::default() })
     }
 
     /// Checks one generation of an artifact down to `level`. Reads only.
@@ -52,7 +56,8 @@ impl Checker {
         match (self.0.store(store), key) {
             (Ok(opened), Some(key)) => {
                 let threads = self.0.set.run.threads.unwrap_or_else(crate::archive::default_threads);
-                check(opened.as_ref(), &self.0.set.instance, series, &key, level, threads, &self.0.ports.cancel)
+                let eyes = Eyes { level, threads, identities: &self.0.ports.identities, cancel: &self.0.ports.cancel };
+                check(opened.as_ref(), &self.0.set.instance, series, &key, &eyes)
             }
             (Err(error), _) => unrun(chain(&error)),
             (Ok(_), None) => unrun(format!("`{id}` is not listed on store `{store}`")),
@@ -65,15 +70,16 @@ impl Checker {
     }
 }
 
-pub(super) fn check(
-    store: &dyn WriteStore,
-    instance: &Name,
-    series: &Name,
-    key: &CatalogKey,
-    level: u8,
-    threads: usize,
-    cancel: &AtomicBool,
-) -> Found {
+/// How deep a check goes, and with what.
+pub(super) struct Eyes<'a> {
+    pub(super) level: u8,
+    pub(super) threads: usize,
+    pub(super) identities: &'a Identities,
+    pub(super) cancel: &'a AtomicBool,
+}
+
+pub(super) fn check(store: &dyn WriteStore, instance: &Name, series: &Name, key: &CatalogKey, eyes: &Eyes<'_>) -> Found {
+    let level = eyes.level;
     let name = layout::record(instance, series, key);
     let fail = |level, finding: String| Found { level, verdict: Verdict::Fail, findings: vec![finding] };
     let unrun = |level, finding: String| Found { level, verdict: Verdict::Unrun, findings: vec![finding] };
@@ -109,22 +115,40 @@ pub(super) fn check(
     if level == 1 {
         return Found { level: 1, verdict: Verdict::Pass, findings: Vec::new() };
     }
-    match structure(store, &folder, &record, threads, cancel) {
+    if is_sealed(&record) && eyes.identities.is_empty() {
+        let seen = format!("encrypted to {}: without an identity only the stored bytes were checked", listed(&record.recipients));
+        return Found { level: 1, verdict: Verdict::Pass, findings: vec![seen] };
+    }
+    match structure(store, &folder, &record, eyes) {
         Ok(()) => Found { level: 2, verdict: Verdict::Pass, findings: Vec::new() },
         Err(ReadError::Cancelled) => unrun(2, "interrupted".to_owned()),
+        Err(ReadError::Sealed(error)) if !error.is_damage() => {
+            unrun(2, format!("encrypted to {}, and {error}; the stored bytes are good", listed(&record.recipients)))
+        }
         Err(error) => fail(2, format!("{}: `{folder}`: {}", store.place(), chain(&error))),
     }
 }
 
-fn structure(store: &dyn ReadStore, folder: &str, record: &Record, threads: usize, cancel: &AtomicBool) -> Result<(), ReadError> {
-    let mut payload = SegmentReader::new(store, folder, &record.segments);
-    if record.codec.first().map(String::as_str) != Some("tar") {
-        return verify_stream(&mut payload, None, threads, cancel).map(|_| ());
+fn structure(store: &dyn ReadStore, folder: &str, record: &Record, eyes: &Eyes<'_>) -> Result<(), ReadError> {
+    let mut stored = SegmentReader::new(store, folder, &record.segments);
+    plain(record, eyes.identities, &mut stored, |payload| content(store, folder, record, eyes, payload))
+}
+
+fn content(
+    store: &dyn ReadStore,
+    folder: &str,
+    record: &Record,
+    &Eyes { threads, identities, cancel, .. }: &Eyes<'_>,
+    payload: &mut (dyn Read + Send),
+) -> Result<(), ReadError> {
+    if plain_codec(record).first() != Some(&"tar") {
+        return verify_stream(payload, None, threads, cancel).map(|_| ());
     }
-    let Some(index) = &record.index else { return verify(&mut payload, None, threads, cancel).map(|_| ()) };
+    let Some(index) = &record.index else { return verify(payload, None, threads, cancel).map(|_| ()) };
     let stored = Stored(SegmentsAt::new(store, folder, std::slice::from_ref(index)));
-    let index = Index::open(&stored)?;
-    verify(&mut payload, Some(&index), threads, cancel).map(|_| ())
+    let stored = plain_at(record, identities, stored)?;
+    let index = Index::open(&*stored)?;
+    verify(payload, Some(&index), threads, cancel).map(|_| ())
 }
 
 /// Stored segments as the archive layer reads them at random.

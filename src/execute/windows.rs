@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::event::StepOutcome;
 use super::run::Run;
+use super::sealing::Sealing;
 use super::window::{NotOpened, Open, Window};
 use crate::model::Period;
 use crate::plan::{Step, Work};
@@ -49,6 +50,9 @@ pub(super) fn open(run: &Run, planned: &Planned) -> Result<(Open, Vec<StepOutcom
         let store = run.store(store)?.as_ref();
         run.claim(store)?;
         super::manifest::keep(run, store)?;
+    }
+    for policy in planned.captures.iter().filter_map(|step| run.set.policies.get(step.work.policy()?)) {
+        Sealing::to(&policy.recipients)?.check()?;
     }
     let policies = planned.captures.iter().filter_map(|step| run.set.policies.get(step.work.policy()?));
     let limit = policies.filter_map(|policy| policy.max_downtime.as_ref()).map(Period::at_most_seconds).min();

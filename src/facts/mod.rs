@@ -3,6 +3,7 @@
 //! `observe` fills these in, `plan` decides from them, `evolve` advances them. Nothing here reads a disk or a clock, and nothing
 //! here judges: a fact says that a listed size differs, not that the artifact is lost.
 
+mod inventory;
 mod runtime;
 mod series;
 mod store;
@@ -13,8 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::id::{Instant, Name};
 
+pub use inventory::{Inventory, InventoryError};
 pub use runtime::{Compose, Condition, Container, Dependency, Engine, Health, Mount, Owed, Picture, RuntimeFacts, State, Volume};
-pub use series::{Artifact, Check, CheckResult, Generation, Hold, Orphan, Payload, Series};
+pub use series::{Artifact, Check, CheckResult, Generation, Hold, Orphan, Payload, Series, Writer};
 pub use store::{Leftover, Listing, Owner, StoreFacts, Trouble};
 
 /// One timed picture of the world.

@@ -10,6 +10,8 @@ pub use crate::runtime::seen::{Compose, Condition, Container, Dependency, Engine
 pub enum RuntimeFacts {
     /// Nothing in the manifest needs one, so that none was looked for.
     NotNeeded,
+    /// It was not asked: a plan from a file, or one that only deletes. What its services do is left out.
+    NotChecked,
     /// It did not answer: a sentence that says where it was looked for.
     Unreachable(String),
     /// It answered.
@@ -21,7 +23,7 @@ impl RuntimeFacts {
     pub fn picture(&self) -> Option<&Picture> {
         match self {
             Self::Seen(picture) => Some(picture),
-            Self::NotNeeded | Self::Unreachable(_) => None,
+            Self::NotNeeded | Self::NotChecked | Self::Unreachable(_) => None,
         }
     }
 }

@@ -13,6 +13,29 @@ pub struct Series {
     pub orphans: Vec<Orphan>,
     /// Names in the catalogue that this version cannot read; while there are any, nothing here is deleted.
     pub unreadable: Vec<String>,
+    /// Under which rules its newest artifact was made; none if its record was not read, as it is for a janitor only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<Writer>,
+}
+
+/// Under which rules the newest artifact of a series was made, by its record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Writer {
+    /// The record says it.
+    Said {
+        /// The artifact.
+        id: ArtifactId,
+        /// The digest of the manifest that it was made from.
+        manifest_sha256: String,
+        /// The digest of the rules that its manifest had for the series; none in records of earlier versions.
+        rules: Option<String>,
+    },
+    /// The record could not be read: a sentence that says why.
+    Unread {
+        /// Why.
+        message: String,
+    },
 }
 
 /// One artifact: all generations of one id.
@@ -32,6 +55,9 @@ pub struct Artifact {
     pub generations: Vec<Generation>,
     /// Pins on it in this store.
     pub holds: Vec<Hold>,
+    /// Until when the store will not give it up; none if it was not asked, or may go. Asked only of what would be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_until: Option<Instant>,
 }
 
 /// One writing of an artifact's bytes.
@@ -102,6 +128,9 @@ pub struct Orphan {
     pub youngest: Instant,
     /// Whether it is known to be left by a run of this host that has ended.
     pub abandoned: bool,
+    /// Until when the store will not give it up; none if it was not asked, or may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_until: Option<Instant>,
 }
 
 impl Artifact {

@@ -9,6 +9,7 @@ use crate::model::id::{Instant, Name};
 
 /// A store of the manifest as it was found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
 pub enum StoreFacts {
     /// Nothing is there and nothing was known: it can be made.
     New,
@@ -90,6 +91,14 @@ pub struct Owner {
 pub struct Listing {
     /// The identity of the store.
     pub uuid: String,
+    /// When the store was made, as its mark says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Instant>,
+    /// Whether payload was listed. Where it was not, everything that has a record counts as whole, and nothing may be removed.
+    pub payload_listed: bool,
+    /// Seconds by which the store's clock is ahead of this host's, below 0 if it is behind; none where it has no clock of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead: Option<i64>,
     /// Whether everything was listed; an incomplete listing allows no copy, delete or sweep.
     pub complete: bool,
     /// Free bytes, where the store can tell.
@@ -117,4 +126,26 @@ pub struct Leftover {
     pub modified: Instant,
     /// Whether it is known to be left by a run of this host that has ended.
     pub abandoned: bool,
+    /// Until when the store will not give it up; none if it was not asked, or may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_until: Option<Instant>,
+}
+
+impl Listing {
+    /// A store of which nothing is known but its identity: complete, with nothing in it.
+    pub fn empty(uuid: String) -> Self {
+        Self {
+            uuid,
+            created: None,
+            payload_listed: true,
+            clock_ahead: None,
+            complete: true,
+            free: None,
+            owner: None,
+            series: BTreeMap::new(),
+            leftovers: Vec::new(),
+            expired_runs: Vec::new(),
+            foreign: Vec::new(),
+        }
+    }
 }

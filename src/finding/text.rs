@@ -110,6 +110,20 @@ fn cover(text: &mut String, label: &Label) {
     }
 }
 
+/// How a secret key of age begins, as the programs write it. In a drawing it is covered wherever it stands: what is drawn around a mistake may be
+/// the key that was put into the wrong place.
+const SECRET_KEY: &str = "age-secret-key-";
+
+fn cover_keys(text: &mut String) {
+    let lower = text.to_ascii_lowercase();
+    let mut from = 0;
+    while let Some(at) = lower[from..].find(SECRET_KEY).map(|at| from + at) {
+        let length = lower[at..].bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-').count();
+        text.replace_range(at..at + length, &"*".repeat(length));
+        from = at + length;
+    }
+}
+
 /// "2 errors, 1 warning", or "no findings".
 pub fn summary(findings: &[Finding]) -> String {
     let part = |severity, noun: &str| {
@@ -136,6 +150,7 @@ pub fn to_text(findings: &[Finding], texts: &[(String, String)], options: TextOp
             cover(text, label);
         }
     }
+    texts.values_mut().for_each(cover_keys);
     let theme = if options.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(options.width).with_context_lines(1).with_links(false);
     let mut out = format!("{}\n", summary(findings));
@@ -176,6 +191,15 @@ mod tests {
             let drawn = to_text(&[near.clone(), secret.clone()], &texts, TextOptions { color, ..TextOptions::default() });
             assert!(!drawn.contains("hunter2") && drawn.contains("*********"), "{drawn}");
         }
+    }
+
+    #[test]
+    fn a_secret_key_is_covered_wherever_it_stands() {
+        let text = "recipients = [\"AGE-SECRET-KEY-1QQPEARL\", \"age1public\"]\nrecipient = \"age-secret-key-1qqpearl\"\n";
+        let span = Lines::new("m.toml", text).span(58..67);
+        let finding = Finding::new(manifest::UNKNOWN_KEY, "no key `recipient`").at(span, "");
+        let drawn = to_text(&[finding], &[("m.toml".to_owned(), text.to_owned())], TextOptions::default());
+        assert!(!drawn.to_lowercase().contains("pearl") && drawn.contains("age1public"), "{drawn}");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    max_downtime_without_stop, min_count_one, no_retention, no_schedule, retention_shorter_than_schedule, rpo_shorter_than_schedule,
-    rpo_without_schedule, single_store, unused,
+    max_downtime_without_stop, min_count_one, no_retention, no_schedule, readable_offsite, retention_shorter_than_schedule,
+    rpo_shorter_than_schedule, rpo_without_schedule, single_recipient, single_store, unused,
 };
 use crate::finding::{Code, Finding, Severity, lint as code, sort};
 use crate::model::{Level, Loaded};
@@ -19,7 +19,7 @@ pub struct Rule {
 }
 
 /// Every rule but `unused-allow`, which looks at the others' findings.
-pub fn rules() -> [Rule; 13] {
+pub fn rules() -> [Rule; 15] {
     [
         Rule { code: code::NO_RETENTION, check: no_retention::check },
         Rule { code: code::NO_SCHEDULE, check: no_schedule::check },
@@ -29,6 +29,8 @@ pub fn rules() -> [Rule; 13] {
         Rule { code: code::RETENTION_SHORTER_THAN_SCHEDULE, check: retention_shorter_than_schedule::check },
         Rule { code: code::MIN_COUNT_ONE, check: min_count_one::check },
         Rule { code: code::MAX_DOWNTIME_WITHOUT_STOP, check: max_downtime_without_stop::check },
+        Rule { code: code::SINGLE_RECIPIENT, check: single_recipient::check },
+        Rule { code: code::READABLE_OFFSITE, check: readable_offsite::check },
         Rule { code: code::UNUSED_STORE, check: unused::stores },
         Rule { code: code::UNUSED_SOURCE, check: unused::sources },
         Rule { code: code::UNUSED_SERVICE, check: unused::services },

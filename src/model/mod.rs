@@ -12,6 +12,8 @@ mod names;
 mod places;
 mod policies;
 mod read;
+mod recipients;
+mod rules;
 pub mod schedule;
 mod services;
 mod set;
@@ -21,6 +23,7 @@ mod zone;
 
 pub use id::{ArtifactId, Capture, IdError, Instant, Name, Random};
 pub use read::{LintLevel, Loaded, Need, read};
+pub use recipients::RecipientList;
 pub use schedule::{Schedule, ScheduleError};
 pub use services::{CATCH_UP_WITHIN, Mode, READY_TIMEOUT, Ready, Service, ServiceKind};
 pub use set::{

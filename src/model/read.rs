@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::id::Name;
 use super::names::Names;
 use super::places;
+use super::recipients::RecipientList;
 use super::set::{Guard, Policy, PolicySet, Run, Store};
 use super::zone::Zone;
 use crate::finding::{Code, Finding, Origin, Span, has_errors, manifest as code, nearest, sort};
@@ -30,6 +31,8 @@ pub struct Loaded {
     pub texts: Vec<(String, String)>,
     /// Levels of lints.
     pub lints: BTreeMap<Code, LintLevel>,
+    /// Every list of recipients, as it was written.
+    pub recipients: Vec<RecipientList>,
     /// Every name that is declared, readable or not.
     pub declared: BTreeMap<(Noun, String), Span>,
     /// Every reference to a declared name.
@@ -68,6 +71,7 @@ pub fn read(texts: &[(String, String)], base: &Path) -> Loaded {
     resolver.names = Names::collect(&documents, &mut resolver.findings);
     let partial = resolver.set(&documents, texts);
     let lints = resolver.lints(&documents);
+    let recipients = resolver.recipient_lists(&documents);
     let complete = !documents.torn
         && documents.policies.iter().all(|policy| policy.whole)
         && documents.sources.iter().all(|source| source.whole)
@@ -75,7 +79,7 @@ pub fn read(texts: &[(String, String)], base: &Path) -> Loaded {
     let Resolver { mut findings, names, needs, .. } = resolver;
     sort(&mut findings);
     let set = (!has_errors(&findings)).then(|| partial.clone());
-    Loaded { set, partial, complete, findings, texts: texts.to_vec(), lints, declared: names.declared, needs }
+    Loaded { set, partial, complete, findings, texts: texts.to_vec(), lints, recipients, declared: names.declared, needs }
 }
 
 /// The state of one reading.

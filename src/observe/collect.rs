@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::store::{look, look_for_reading, mark_twins, unusable};
+use super::store::{Look, look, mark_twins, unusable};
 use crate::facts::{Facts, Owed, RuntimeFacts, SourceFacts, StoreFacts};
-use crate::model::PolicySet;
 use crate::model::id::{Instant, Name};
+use crate::model::{PolicySet, StoreKind};
 use crate::runtime::Runtime;
 use crate::source::{Probe, Sources};
 use crate::store::layout::TEMP_PREFIX;
@@ -16,8 +16,8 @@ use crate::store::{ReadStore, StoreError};
 pub struct Eyes {
     /// The manifest's stores; the error of one that could not be opened.
     pub stores: BTreeMap<Name, Result<Arc<dyn ReadStore>, StoreError>>,
-    /// Looks at sources.
-    pub sources: Arc<dyn Sources>,
+    /// Looks at sources; none where nobody asks.
+    pub sources: Option<Arc<dyn Sources>>,
     /// Looks at what runs; none where nobody asks.
     pub runtime: Option<Arc<dyn Runtime>>,
     /// What interrupted runs have quieted.
@@ -30,8 +30,12 @@ pub struct Eyes {
     pub dead_tags: BTreeSet<String>,
     /// This host.
     pub host: String,
-    /// Whether only reading is meant: then any owner of the instance is fine.
-    pub reading: bool,
+    /// Keys that this host has written within a day, by store: some services list them late.
+    pub own: BTreeMap<Name, Vec<String>>,
+    /// Whether any owner of the instance is fine, as for whoever only reads or only removes.
+    pub any_owner: bool,
+    /// Whether payload is left out.
+    pub catalog_only: bool,
 }
 
 /// Takes the picture.
@@ -40,10 +44,10 @@ pub fn collect(set: &PolicySet, eyes: &Eyes, now: Instant) -> Facts {
         let looks: Vec<_> = set.stores.keys().map(|name| (name, scope.spawn(|| see(set, eyes, name, now)))).collect();
         let runtime = engine(set, eyes);
         let sources = set.sources.values().map(|source| {
-            let facts = match eyes.sources.probe(source, runtime.picture()) {
-                Probe::Ready => SourceFacts::Ready,
-                Probe::Unusable(message) => SourceFacts::Unusable(message),
-                Probe::NotChecked => SourceFacts::NotChecked,
+            let facts = match eyes.sources.as_ref().map(|sources| sources.probe(source, runtime.picture())) {
+                Some(Probe::Ready) => SourceFacts::Ready,
+                Some(Probe::Unusable(message)) => SourceFacts::Unusable(message),
+                Some(Probe::NotChecked) | None => SourceFacts::NotChecked,
             };
             (source.name.clone(), facts)
         });
@@ -60,7 +64,10 @@ pub fn collect(set: &PolicySet, eyes: &Eyes, now: Instant) -> Facts {
 
 /// What runs, where the manifest has anything to do with it.
 fn engine(set: &PolicySet, eyes: &Eyes) -> RuntimeFacts {
-    let Some(runtime) = eyes.runtime.as_ref().filter(|_| set.needs_engine()) else { return RuntimeFacts::NotNeeded };
+    let Some(runtime) = &eyes.runtime else { return RuntimeFacts::NotChecked };
+    if !set.needs_engine() {
+        return RuntimeFacts::NotNeeded;
+    }
     match runtime.picture() {
         Ok(picture) => RuntimeFacts::Seen(Box::new(picture)),
         Err(error) => RuntimeFacts::Unreachable(error.to_string()),
@@ -70,8 +77,18 @@ fn engine(set: &PolicySet, eyes: &Eyes) -> RuntimeFacts {
 fn see(set: &PolicySet, eyes: &Eyes, name: &Name, now: Instant) -> StoreFacts {
     let known = eyes.known.get(&format!("{}/{name}", set.instance)).map(String::as_str);
     let mut facts = match eyes.stores.get(name) {
-        Some(Ok(store)) if eyes.reading => look_for_reading(store.as_ref(), &set.instance, known, now),
-        Some(Ok(store)) => look(store.as_ref(), &set.instance, known, &eyes.host, now),
+        Some(Ok(store)) => look(
+            store.as_ref(),
+            &Look {
+                instance: &set.instance,
+                known,
+                host: (!eyes.any_owner).then_some(eyes.host.as_str()),
+                payload: !eyes.catalog_only,
+                side_by_side: set.stores.get(name).is_some_and(|store| matches!(store.kind, StoreKind::S3(_))),
+                own: eyes.own.get(name).map_or(&[], Vec::as_slice),
+                now,
+            },
+        ),
         Some(Err(error)) => unusable(error),
         None => StoreFacts::New,
     };

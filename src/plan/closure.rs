@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::refusal::Refusal;
 use super::running::{Running, address, engine, part};
 use super::window::{Handle, Quiet, Subject};
-use crate::facts::{Container, Facts, State};
+use crate::facts::{Container, Facts, RuntimeFacts, State};
 use crate::finding::Finding;
 use crate::graph::{Edge, Graph};
 use crate::model::id::Name;
@@ -50,7 +50,7 @@ pub(super) struct Shared {
 
 /// Why a policy cannot be captured now, as far as its services and its engine go.
 pub(super) fn refusals(set: &PolicySet, facts: &Facts, policy: &Policy) -> Vec<Refusal> {
-    let Some(source) = set.sources.get(&policy.source) else { return Vec::new() };
+    let Some(source) = set.sources.get(&policy.source).filter(|_| facts.runtime != RuntimeFacts::NotChecked) else { return Vec::new() };
     if (matches!(source.kind, SourceKind::Volume(_)) || runs_in(source).is_some())
         && let Err(message) = engine(facts)
     {

@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::evolve::advance;
-use super::step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
+use super::step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Wait, Waiting, Work};
 use super::view::View;
-use super::{Request, deletes, due, mirror, problem, space, sweeps, windows};
+use super::{Request, Role, deletes, due, mirror, problem, space, sweeps, windows};
 use crate::facts::{Facts, StoreFacts};
 use crate::finding::{Finding, sort};
 use crate::model::id::{Instant, Name};
@@ -23,7 +23,7 @@ pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
     world.at = world.at.max(now);
     let mut steps = makes(set, facts, now, request, &mut findings);
     let early = space::early(set, facts, now, request, &mut steps, &mut findings);
-    let recoveries = windows::recoveries(facts, &mut findings);
+    let recoveries = if request.role == Role::Janitor { Vec::new() } else { windows::recoveries(facts, &mut findings) };
     let steps = windows::open(set, facts, now, &recoveries, steps, &mut findings);
     for step in recoveries.iter().chain(&early).chain(&steps) {
         advance(&mut world, step, now);
@@ -73,6 +73,7 @@ pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
         steps: all,
         findings,
         holdings: removed.holdings,
+        waiting: removed.waiting,
     }
 }
 
@@ -92,11 +93,13 @@ pub fn removals(set: &PolicySet, facts: &Facts, now: Instant, request: &Request)
         steps: removed.steps,
         findings,
         holdings: removed.holdings,
+        waiting: removed.waiting,
     }
 }
 
 pub(super) struct Removed {
     pub(super) steps: Vec<Step>,
+    pub(super) waiting: Vec<Waiting>,
     pub(super) holdings: Vec<Holding>,
     pub(super) changes_at: Option<Instant>,
 }
@@ -106,6 +109,9 @@ pub(super) fn selected<'a>(set: &'a PolicySet, request: &'a Request) -> impl Ite
 }
 
 fn makes(set: &PolicySet, facts: &Facts, now: Instant, request: &Request, findings: &mut Vec<Finding>) -> Vec<Step> {
+    if request.role == Role::Janitor {
+        return Vec::new();
+    }
     let mut inits: BTreeSet<&Name> = BTreeSet::new();
     let mut captures = Vec::new();
     for policy in selected(set, request) {
@@ -143,6 +149,9 @@ fn init(set: &PolicySet, store: &Name) -> Step {
 
 /// The copies that are missing, and nothing else: the pass that is run again once everything is made.
 pub fn copies(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -> Vec<Step> {
+    if request.role == Role::Janitor {
+        return Vec::new();
+    }
     selected(set, request).flat_map(|policy| mirror::missing(&View::new(set, policy, facts, now))).collect()
 }
 
@@ -196,25 +205,38 @@ fn name_captures(copied: &mut [Step], makes: &[Step], now: Instant) {
 }
 
 pub(super) fn removals_in(set: &PolicySet, facts: &Facts, now: Instant, request: &Request, findings: &mut Vec<Finding>) -> Removed {
-    let mut removed = Removed { steps: Vec::new(), holdings: Vec::new(), changes_at: None };
+    let mut removed = Removed { steps: Vec::new(), waiting: Vec::new(), holdings: Vec::new(), changes_at: None };
     for policy in selected(set, request) {
-        for judged in deletes::judge(&View::new(set, policy, facts, now), findings) {
+        for judged in deletes::judge(&View::new(set, policy, facts, now), request.role, findings) {
             removed.steps.extend(judged.deletes);
+            removed.waiting.extend(judged.waiting);
             removed.holdings.push(judged.holding);
             removed.changes_at = removed.changes_at.into_iter().chain(judged.changes_at).min();
         }
     }
     if request.only.is_empty() {
         for (store, listing) in facts.stores.iter().filter_map(|(name, s)| Some((name, s.listing()?))) {
-            removed.steps.extend(sweeps::of(set, facts, store, listing));
+            let (steps, waiting) = sweeps::of(set, facts, store, listing);
+            removed.waiting.extend(waiting);
+            match request.role {
+                Role::Writer => removed.waiting.extend(steps.into_iter().filter_map(left)),
+                Role::Whole | Role::Janitor => removed.steps.extend(steps),
+            }
         }
     }
+    removed.waiting.sort_by(|a, b| (&a.store, &a.address).cmp(&(&b.store, &b.address)));
     removed
+}
+
+/// A sweep that is left to a janitor.
+fn left(step: Step) -> Option<Waiting> {
+    let Work::Sweep { store, bytes, .. } = step.work else { return None };
+    Some(Waiting { address: step.address, policy: None, store, id: None, bytes, reason: Wait::Janitor {} })
 }
 
 fn next_slots<'a>(set: &'a PolicySet, now: Instant, request: &'a Request) -> impl Iterator<Item = Instant> + 'a {
     selected(set, request)
-        .filter(|p| p.state.captures())
+        .filter(|p| p.state.captures() && request.role != Role::Janitor)
         .filter_map(move |p| p.schedule.as_ref().and_then(|s| s.value.next_after(now, set.zone)))
 }
 

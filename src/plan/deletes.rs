@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 
+use super::Role;
 use super::mirror::awaited;
 use super::problem::{self, Guard};
-use super::retention::{FUTURE_TOLERANCE, Item, Verdicts};
-use super::step::{Holding, Reason, Step, Work};
+use super::retention::{FUTURE_TOLERANCE, Item, Keep, Verdicts};
+use super::step::{Holding, Reason, Step, Wait, Waiting, Work};
 use super::view::{Seen, View};
-use crate::facts::SourceFacts;
+use crate::facts::{Artifact, SourceFacts, Writer};
 use crate::finding::Finding;
 use crate::model::PolicyState;
 use crate::model::id::Instant;
@@ -18,16 +19,20 @@ use crate::model::id::Instant;
 /// A series that loses no more than this many artifacts in one run is not asked for its fraction.
 const FEW: usize = 5;
 
+/// Seconds that a store's clock may differ from this host's before ages mean nothing there.
+pub(super) const SKEW: i64 = 300;
+
 /// The deletes of one policy on one store, what stays, and when that changes by time alone.
 pub(super) struct Judged {
     pub(super) deletes: Vec<Step>,
+    pub(super) waiting: Vec<Waiting>,
     pub(super) holding: Holding,
     pub(super) changes_at: Option<Instant>,
 }
 
 /// Judges one policy on every store that answered.
-pub(super) fn judge(view: &View<'_>, problems: &mut Vec<Finding>) -> Vec<Judged> {
-    view.seen.iter().map(|seen| on_store(view, seen, problems)).collect()
+pub(super) fn judge(view: &View<'_>, role: Role, problems: &mut Vec<Finding>) -> Vec<Judged> {
+    view.seen.iter().map(|seen| on_store(view, seen, role, problems)).collect()
 }
 
 /// What one store holds, judged by its own rules and by what other stores still need of it.
@@ -43,19 +48,34 @@ pub(super) fn verdicts(view: &View<'_>, seen: &Seen<'_>) -> (Vec<Item>, Verdicts
             .iter()
             .enumerate()
             .filter(|(n, i)| want.kept(*n) && seen.find(i.id).is_some_and(|a| !seen.usable(a)))
-            .filter_map(|(_, i)| Some((*numbers.get(&i.id)?, super::retention::Keep::Damaged)))
+            .filter_map(|(_, i)| Some((*numbers.get(&i.id)?, Keep::Damaged)))
             .collect();
         verdicts.pin(&items, repaired);
     }
+    // The last of the pins: what a rule keeps is kept by the rule.
+    let locked = |artifact: &Artifact| Some(Keep::Locked { until: artifact.locked_until.filter(|until| *until > view.now)? });
+    let locked: Vec<_> = seen.artifacts().iter().enumerate().filter_map(|(n, a)| Some((n, locked(a)?))).collect();
+    verdicts.pin(&items, locked);
     (items, verdicts)
 }
 
-fn on_store(view: &View<'_>, seen: &Seen<'_>, problems: &mut Vec<Finding>) -> Judged {
+fn on_store(view: &View<'_>, seen: &Seen<'_>, role: Role, problems: &mut Vec<Finding>) -> Judged {
     let policy = view.policy;
     let (items, verdicts) = verdicts(view, seen);
     let going: Vec<usize> = (0..items.len()).filter(|n| !verdicts.kept(*n)).collect();
-    let guard = if going.is_empty() { None } else { guard(view, seen, going.len(), items.len()) };
+    let guard = if going.is_empty() { None } else { guard(view, seen, role, going.len(), items.len()) };
     let blocked = guard.is_some();
+    let mut waiting: Vec<Waiting> =
+        verdicts.keep.iter().zip(seen.artifacts()).filter_map(|(keep, a)| locked(view, seen, keep.as_ref()?, a)).collect();
+    if role == Role::Writer {
+        // Whether it may go is judged by who removes it.
+        if !blocked && policy.retention_for(seen.store).is_some() {
+            waiting.extend(going.iter().map(|n| waits(view, seen, &seen.artifacts()[*n], Wait::Janitor {})));
+        }
+        let bytes = seen.artifacts().iter().map(Artifact::bytes).sum();
+        let holding = Holding { policy: policy.name.clone(), store: seen.store.clone(), artifacts: items.len(), bytes };
+        return Judged { deletes: Vec::new(), waiting, holding, changes_at: changes_at(view, seen, &items, &verdicts) };
+    }
     if let (None, Some(Guard::ClockBehind { id, instant })) = (&guard, clock_behind(view, seen)) {
         problems.push(problem::clock_behind(policy, seen.store, id, instant));
     }
@@ -76,7 +96,7 @@ fn on_store(view: &View<'_>, seen: &Seen<'_>, problems: &mut Vec<Finding>) -> Ju
         for number in order {
             let artifact = &seen.artifacts()[number];
             let (older, newer) = survivors.around(artifact.instant);
-            let address = format!("delete:policy.{}/{}@{}", policy.name, artifact.id, seen.store);
+            let address = address(view, seen, artifact);
             gone += artifact.bytes();
             deletes.push(Step {
                 address: address.clone(),
@@ -102,16 +122,45 @@ fn on_store(view: &View<'_>, seen: &Seen<'_>, problems: &mut Vec<Finding>) -> Ju
     let all: u64 = seen.artifacts().iter().map(crate::facts::Artifact::bytes).sum();
     let holding =
         Holding { policy: policy.name.clone(), store: seen.store.clone(), artifacts: items.len() - deletes.len(), bytes: all - gone };
-    let changes_at = view.retention(seen.store).and_then(|r| verdicts.changes_at(&items, &r.min_age, view.now));
-    Judged { deletes, holding, changes_at }
+    Judged { deletes, waiting, holding, changes_at: changes_at(view, seen, &items, &verdicts) }
 }
 
-fn guard(view: &View<'_>, seen: &Seen<'_>, going: usize, listed: usize) -> Option<Guard> {
+fn address(view: &View<'_>, seen: &Seen<'_>, artifact: &Artifact) -> String {
+    format!("delete:policy.{}/{}@{}", view.policy.name, artifact.id, seen.store)
+}
+
+fn waits(view: &View<'_>, seen: &Seen<'_>, artifact: &Artifact, reason: Wait) -> Waiting {
+    Waiting {
+        address: address(view, seen, artifact),
+        policy: Some(view.policy.name.clone()),
+        store: seen.store.clone(),
+        id: Some(artifact.id),
+        bytes: artifact.bytes(),
+        reason,
+    }
+}
+
+/// What only its store keeps.
+fn locked(view: &View<'_>, seen: &Seen<'_>, keep: &Keep, artifact: &Artifact) -> Option<Waiting> {
+    let Keep::Locked { until } = keep else { return None };
+    Some(waits(view, seen, artifact, Wait::Locked { until: *until }))
+}
+
+fn changes_at(view: &View<'_>, seen: &Seen<'_>, items: &[Item], verdicts: &Verdicts) -> Option<Instant> {
+    let aged = view.retention(seen.store).and_then(|r| verdicts.changes_at(items, &r.min_age, view.now));
+    let unlocked = verdicts.keep.iter().filter_map(|keep| if let Some(Keep::Locked { until }) = keep { Some(*until) } else { None });
+    aged.into_iter().chain(unlocked).min()
+}
+
+fn guard(view: &View<'_>, seen: &Seen<'_>, role: Role, going: usize, listed: usize) -> Option<Guard> {
     if view.policy.state == PolicyState::Paused {
         return Some(Guard::Paused);
     }
     if !seen.listing.complete {
         return Some(Guard::IncompleteListing);
+    }
+    if !seen.listing.payload_listed {
+        return Some(Guard::PayloadUnlisted);
     }
     // An engine that is away is why its volumes cannot be looked for.
     if view.policy.state == PolicyState::Active
@@ -132,12 +181,30 @@ fn guard(view: &View<'_>, seen: &Seen<'_>, going: usize, listed: usize) -> Optio
     if let Some(behind) = clock_behind(view, seen) {
         return Some(behind);
     }
+    if let Some(ahead) = seen.listing.clock_ahead.filter(|ahead| ahead.abs() > SKEW) {
+        return Some(Guard::ClockSkew { ahead });
+    }
+    if let Some(stranger) = series.writer.as_ref().filter(|_| role == Role::Janitor).and_then(|writer| stranger(view, writer)) {
+        return Some(stranger);
+    }
     #[expect(clippy::cast_precision_loss, reason = "a fraction of a count; no series comes near 2^52 artifacts")]
     let fraction = going as f64 / listed as f64;
     if going > FEW && fraction > view.set.guard.max_delete_fraction {
         return Some(Guard::Fraction { going, listed, limit: view.set.guard.max_delete_fraction });
     }
     stale(view, seen)
+}
+
+/// Rules that are not those of this manifest: what one lets go the other may be keeping.
+fn stranger(view: &View<'_>, writer: &Writer) -> Option<Guard> {
+    match writer {
+        Writer::Unread { message } => Some(Guard::WriterUnread(message.clone())),
+        Writer::Said { manifest_sha256, .. } if *manifest_sha256 == view.set.manifest_sha256 => None,
+        Writer::Said { id, rules, .. } => {
+            let own = view.policy.rules_sha256(view.set.zone);
+            (rules.as_ref() != Some(&own)).then(|| Guard::OtherRules { id: *id, rules: rules.clone(), own })
+        }
+    }
 }
 
 /// An artifact that is dated after the time of the facts.

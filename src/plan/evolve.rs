@@ -18,7 +18,8 @@ pub fn evolve(plan: &Plan, facts: &Facts) -> Facts {
 pub(super) fn advance(facts: &mut Facts, step: &Step, now: Instant) {
     match &step.work {
         Work::Init { store } => {
-            facts.stores.insert(store.clone(), StoreFacts::Ready(Box::new(empty())));
+            let made = Listing { created: Some(now), ..Listing::empty(String::new()) };
+            facts.stores.insert(store.clone(), StoreFacts::Ready(Box::new(made)));
         }
         // after a window everything is as it was before
         Work::Stop { .. } | Work::Start { .. } => {}
@@ -35,7 +36,7 @@ pub(super) fn advance(facts: &mut Facts, step: &Step, now: Instant) {
             let generation = Generation { n: *as_generation, bytes: bytes.unwrap_or(0), payload: Payload::Complete, check: None };
             with_series(facts, store, series, |artifacts| match artifacts.iter_mut().find(|a| a.id == id) {
                 Some(here) => here.generations.push(generation),
-                None => artifacts.push(Artifact { generations: vec![generation], ..original }),
+                None => artifacts.push(Artifact { generations: vec![generation], locked_until: None, ..original }),
             });
             forget_orphan(facts, store, series, id);
         }
@@ -76,20 +77,7 @@ pub(super) fn predicted(address: &str, now: Instant) -> ArtifactId {
 
 fn artifact(id: ArtifactId, instant: Instant, slot: Option<Instant>, bytes: u64) -> Artifact {
     let generation = Generation { n: 1, bytes, payload: Payload::Complete, check: None };
-    Artifact { id, instant, slot, need: None, set: None, generations: vec![generation], holds: Vec::new() }
-}
-
-fn empty() -> Listing {
-    Listing {
-        uuid: String::new(),
-        complete: true,
-        free: None,
-        owner: None,
-        series: std::collections::BTreeMap::new(),
-        leftovers: Vec::new(),
-        expired_runs: Vec::new(),
-        foreign: Vec::new(),
-    }
+    Artifact { id, instant, slot, need: None, set: None, generations: vec![generation], holds: Vec::new(), locked_until: None }
 }
 
 fn with_series(facts: &mut Facts, store: &Name, series: &Name, change: impl FnOnce(&mut Vec<Artifact>)) {

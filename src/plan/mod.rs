@@ -3,7 +3,7 @@
 //! | file | question |
 //! |---|---|
 //! | `due` | which policies are due, for which slot |
-//! | `mirror` | which copies are missing or damaged |
+//! | `mirror`, `backfill` | which copies are missing or damaged, and how far back |
 //! | `retention`, `bucket` | what stays, and why |
 //! | `deletes`, `sweeps`, `space` | what goes, and what keeps it from going |
 //! | `running`, `closure`, `mounts` | what needs what, what is quiet together, who writes what is read |
@@ -12,6 +12,7 @@
 //! | `evolve` | the world after a plan |
 //! | `explain` | why each artifact stays, for lists |
 
+mod backfill;
 mod bucket;
 mod closure;
 mod decide;
@@ -45,7 +46,7 @@ pub use evolve::evolve;
 pub use explain::{Explained, explain};
 pub use mounts::{mounters, writers_now};
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
-pub use step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Work};
+pub use step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Wait, Waiting, Work};
 pub use window::{Downtime, Handle, Quiet, Subject};
 
 /// What the operator asked of the plan.
@@ -55,4 +56,18 @@ pub struct Request {
     pub only: BTreeSet<Name>,
     /// Makes what is selected due, whatever its slots say.
     pub now: bool,
+    /// What the host may do.
+    pub role: Role,
+}
+
+/// What a host may do in the stores.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    #[default]
+    Whole,
+    /// It captures and copies; what would be removed is named and left to a janitor.
+    Writer,
+    /// It removes and does nothing else: it asks no source and no engine, and any host may own the instance.
+    Janitor,
 }

@@ -1,14 +1,15 @@
 //! What stands in the way of a plan, as findings: one sentence that names the object, one that says what to do.
 
-use super::Request;
 use super::decide::selected;
+use super::deletes::SKEW;
 use super::refusal::Refusal;
 use super::view::View;
+use super::{Request, Role};
 use crate::facts::{Facts, StoreFacts, Trouble};
 use crate::finding::world as code;
 use crate::finding::{Code, Finding, Severity};
 use crate::model::id::{ArtifactId, Instant, Name};
-use crate::model::{Period, Policy, PolicySet};
+use crate::model::{Period, Policy, PolicySet, StoreKind};
 
 /// Why nothing of a series is deleted.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +18,10 @@ pub(super) enum Guard {
     Source(String),
     Services(Refusal),
     IncompleteListing,
+    PayloadUnlisted,
+    ClockSkew { ahead: i64 },
+    WriterUnread(String),
+    OtherRules { id: ArtifactId, rules: Option<String>, own: String },
     Unreadable { count: usize, example: String },
     SiblingsUnseen,
     ClockBehind { id: ArtifactId, instant: Instant },
@@ -30,17 +35,40 @@ pub(super) fn stores(set: &PolicySet, facts: &Facts, request: &Request) -> Vec<F
     let mut findings = Vec::new();
     for name in used {
         let span = set.stores.get(name).map(|s| s.span.clone());
+        let folder = set.stores.get(name).is_some_and(|s| matches!(s.kind, StoreKind::Directory { .. }));
         let finding = match facts.stores.get(name) {
+            // a folder of the host that captures; a janitor need not see it
+            Some(StoreFacts::Unusable(_) | StoreFacts::New) if request.role == Role::Janitor && folder => {
+                Finding::new(code::STORE_UNSEEN, format!("store `{name}` is not to be seen from this host, and nothing is deleted there"))
+            }
             Some(StoreFacts::Unusable(trouble)) => self::trouble(name, trouble),
             Some(StoreFacts::Ready(listing)) if !listing.complete => {
                 Finding::new(code::INCOMPLETE_LISTING, format!("store `{name}` could not be listed completely"))
                     .help("make every folder of the store readable for this user, then run it again")
+            }
+            Some(StoreFacts::Ready(listing)) if listing.clock_ahead.is_some_and(|ahead| ahead.abs() > SKEW) => {
+                let skew = skew(listing.clock_ahead.unwrap_or(0));
+                let mut finding = Finding::new(code::CLOCK_SKEW, format!("store `{name}`: {skew}; nothing is swept or deleted there"))
+                    .help("set the clock of this host right, or have that of the store set right; captures go on meanwhile");
+                finding.severity = Severity::Warning;
+                finding
+            }
+            Some(StoreFacts::Ready(listing)) if !listing.payload_listed => {
+                let message =
+                    format!("the payload on store `{name}` was not listed: what is missing there is not seen, and nothing is deleted");
+                Finding::new(code::PAYLOAD_UNLISTED, message).help("leave `--catalog-only` out to see all of it")
             }
             _ => continue,
         };
         findings.push(finding.maybe_at(span, "this store"));
     }
     findings
+}
+
+/// How a store's clock stands to this host's, as a sentence.
+fn skew(ahead: i64) -> String {
+    let way = if ahead < 0 { "behind" } else { "ahead of" };
+    format!("its clock is {} s {way} this host's", ahead.unsigned_abs())
 }
 
 fn trouble(name: &Name, trouble: &Trouble) -> Finding {
@@ -179,6 +207,29 @@ pub(super) fn deletes_blocked(policy: &Policy, store: &Name, going: usize, guard
             code::UNREADABLE_RECORD,
             format!("{} in its catalogue cannot be read by this version, such as `{example}`", plural(*count, "name")),
             "use the version of lucid-policy that wrote them, or move damaged names out of the catalogue",
+        ),
+        Guard::PayloadUnlisted => {
+            (code::PAYLOAD_UNLISTED, "the payload there was not listed".to_owned(), "leave `--catalog-only` out to let retention go on")
+        }
+        Guard::ClockSkew { ahead } => (
+            code::CLOCK_SKEW,
+            skew(*ahead),
+            "set the clock of this host right, or have that of the store set right; captures go on meanwhile",
+        ),
+        Guard::WriterUnread(message) => (
+            code::OTHER_RULES,
+            format!("under which rules it was made is not known: {message}"),
+            "make the record readable; `lucid-policy verify` says what is damaged",
+        ),
+        Guard::OtherRules { id, rules: Some(rules), own } => (
+            code::OTHER_RULES,
+            format!("`{id}` was made under retention {rules:.12}, and this manifest's is {own:.12}"),
+            "give this host the manifest that the other one captures with, then run it again",
+        ),
+        Guard::OtherRules { id, rules: None, .. } => (
+            code::OTHER_RULES,
+            format!("`{id}` was made from another manifest, and its record does not say under which retention"),
+            "give this host the manifest that the other one captures with, then run it again",
         ),
         Guard::SiblingsUnseen => {
             (code::DELETE_SIBLINGS, "another store of the policy was not seen".to_owned(), "bring the other store back first")

@@ -176,6 +176,15 @@ pub(super) fn too_long(policy: &Policy, window: &str, downtime: &Downtime, limit
         .help("raise `max_downtime`, or let policies that share the window run at other times")
 }
 
+/// Captures that would stop services, where nobody has looked at any.
+pub(super) fn unseen(policies: &[&Policy]) -> Option<Finding> {
+    let names: Vec<String> = policies.iter().map(|policy| format!("`{}`", policy.name)).collect();
+    let message = format!("services were not looked at, so that no stop is shown for policy {}", names.join(", "));
+    let finding = Finding::new(code::SERVICES_UNSEEN, message).help("`lucid-policy plan` on the host shows what would be quiet");
+    let finding = policies.iter().fold(finding, |finding, policy| finding.at(policy.spans.source.clone(), "its source stops services"));
+    (!policies.is_empty()).then_some(finding)
+}
+
 /// The first capture of what stops services is not made at any time of the day.
 pub(super) fn first_waits(policy: &Policy, next: Option<Instant>) -> Finding {
     let waits = match next {

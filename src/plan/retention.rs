@@ -104,6 +104,11 @@ pub enum Keep {
         /// The store that lacks it.
         store: String,
     },
+    /// No rule keeps it, and its store does not give it up.
+    Locked {
+        /// Until then.
+        until: Instant,
+    },
 }
 
 /// Why one rule did not keep an artifact.

@@ -155,7 +155,7 @@ pub(super) fn engine(facts: &Facts) -> Result<&Picture, String> {
     match &facts.runtime {
         RuntimeFacts::Seen(picture) => Ok(picture),
         RuntimeFacts::Unreachable(message) => Err(message.clone()),
-        RuntimeFacts::NotNeeded => Err("no container engine was looked for".to_owned()),
+        RuntimeFacts::NotNeeded | RuntimeFacts::NotChecked => Err("no container engine was looked for".to_owned()),
     }
 }
 

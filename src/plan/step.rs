@@ -40,6 +40,38 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// What each series holds once the plan is done.
     pub holdings: Vec<Holding>,
+    /// What no rule keeps, and what stays all the same for now.
+    pub waiting: Vec<Waiting>,
+}
+
+/// Something that would go if it could.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// The address that its step would have.
+    pub address: String,
+    /// The policy; none for what belongs to none.
+    pub policy: Option<Name>,
+    /// The store.
+    pub store: Name,
+    /// The artifact; none for what interrupted runs have left.
+    pub id: Option<ArtifactId>,
+    /// Its bytes.
+    pub bytes: u64,
+    /// What it waits for.
+    pub reason: Wait,
+}
+
+/// What something waits for that would go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "code", content = "data", rename_all = "kebab-case")]
+pub enum Wait {
+    /// The store has promised not to give it up.
+    Locked {
+        /// Until then.
+        until: Instant,
+    },
+    /// Somebody who may delete.
+    Janitor {},
 }
 
 /// One series in one store, after the plan.

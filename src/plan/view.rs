@@ -101,6 +101,9 @@ impl<'a> View<'a> {
                 everything.entry(artifact.id.random()).or_insert(artifact);
             }
         }
+        if let Some(begins) = super::backfill::begins(self, seen, &everything) {
+            everything.retain(|_, artifact| artifact.instant >= begins || seen.find(artifact.id).is_some());
+        }
         let mut items: Vec<Item> = everything.values().map(|a| item(a, seen.find(a.id), self.usable_somewhere(a.id))).collect();
         items.sort_unstable_by_key(|i| i.id);
         let verdicts = judge(&items, &self.rules(seen.store));

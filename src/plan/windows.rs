@@ -63,6 +63,7 @@ pub(super) fn open(
     let mut steps = Vec::new();
     let mut captures: Vec<Windowed<'_>> = Vec::new();
     let mut awake: Vec<(Step, &str)> = Vec::new();
+    let mut unseen: Vec<&Policy> = Vec::new();
     for mut step in makes {
         let Some((policy, source)) = captured(set, &step) else {
             steps.push(step);
@@ -70,6 +71,11 @@ pub(super) fn open(
         };
         if runs_in(source).is_some() {
             step.after.extend(recovered.iter().cloned());
+        }
+        if facts.runtime == RuntimeFacts::NotChecked {
+            unseen.extend((!source.stop.is_empty()).then_some(policy));
+            steps.push(step);
+            continue;
         }
         // Refused sets have been told already, where their capture was left out.
         let closed = close(set, facts, &source.stop, false).unwrap_or_default();
@@ -83,6 +89,7 @@ pub(super) fn open(
             None => steps.push(step),
         }
     }
+    findings.extend(refusal::unseen(&unseen));
     let silent = |w: &Windowed<'_>, of: &[Windowed<'_>]| {
         let container = runs_in(w.source)?;
         let by: Vec<Name> = of.iter().filter(|c| c.closed.quiets(container)).map(|c| c.policy.name.clone()).collect();

@@ -79,6 +79,7 @@ fn keep_text(keep: &Keep) -> String {
         Keep::Set { id } => format!("kept: in a set with {id}"),
         Keep::Frozen => "kept: what it needs is missing".to_owned(),
         Keep::Damaged => "kept: damaged, not yet expired".to_owned(),
+        Keep::Locked { until } => format!("locked until {}", instant(*until)),
         Keep::AwaitingCopy { store } => format!("kept: {store} waits for a copy"),
     }
 }
@@ -102,6 +103,9 @@ pub fn show_text(record: &Record, rows: &[ArtifactRow]) -> String {
         None => line("bytes", format!("{} in {}", bytes(record.bytes()), count(record.objects().count(), "object"))),
     }
     line("codec", record.codec.join(", "));
+    for recipient in &record.recipients {
+        line("readable by", recipient.clone());
+    }
     line("consistency", format!("{:?}", record.consistency).to_lowercase());
     if let Some(Fidelity::Reduced) = record.fidelity {
         line("fidelity", "reduced: without most attributes, ACLs and parts of a second".to_owned());

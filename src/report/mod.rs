@@ -3,6 +3,7 @@
 //! Text is for people and may change; JSON has a `format_version` and may not, within a major version.
 
 mod artifact;
+mod doctor;
 mod human;
 mod plan;
 mod progress;
@@ -11,6 +12,7 @@ mod status;
 mod window;
 
 pub use artifact::{ArtifactRow, list_text, show_text};
+pub use doctor::{Examined, examined_text};
 pub use human::{bytes, count, instant, instant_in, span_of};
 pub use plan::{plan_text, reason_text, work_text};
 pub use progress::{event_text, outcome_text, step_text};

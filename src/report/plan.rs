@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 
 use super::human::{bytes, count, instant, span_of};
 use crate::model::Mode;
-use crate::plan::{Downtime, Handle, Miss, Plan, Quiet, Reason, Step, Work};
+use crate::plan::{Downtime, Handle, Miss, Plan, Quiet, Reason, Step, Wait, Waiting, Work};
 
 /// The plan, without its findings.
 pub fn plan_text(plan: &Plan, hints: &[String]) -> String {
@@ -19,7 +19,7 @@ pub fn plan_text(plan: &Plan, hints: &[String]) -> String {
         for hint in hints {
             out.push_str(&format!("{hint}\n"));
         }
-        return out;
+        return out + &waiting_text(&plan.waiting);
     }
     out.push_str(&format!("Plan for {} at {}\n\n", plan.instance, instant(plan.as_of)));
     let mut window: Option<&str> = None;
@@ -38,6 +38,25 @@ pub fn plan_text(plan: &Plan, hints: &[String]) -> String {
     out.push_str(&format!("\n{}\n", summary(plan)));
     if let Some(until) = plan.valid_until {
         out.push_str(&format!("Without other changes it stays like this until {}.\n", instant(until)));
+    }
+    out + &waiting_text(&plan.waiting)
+}
+
+/// What would go and stays for now: locked by its store, each with its date, or left to a janitor.
+fn waiting_text(waiting: &[Waiting]) -> String {
+    let mut out = String::new();
+    let what = |one: &Waiting| match (&one.policy, &one.id) {
+        (Some(policy), Some(id)) => format!("policy.{policy} {id} of {} on {}", instant(id.start()), one.store),
+        _ => format!("what interrupted runs left on {}", one.store),
+    };
+    let locked = waiting.iter().filter_map(|one| if let Wait::Locked { until } = &one.reason { Some((one, until)) } else { None });
+    for (number, (one, until)) in locked.enumerate() {
+        out.push_str(if number == 0 { "\nNo rule keeps these, and their store does not give them up yet:\n" } else { "" });
+        out.push_str(&format!("  = locked   {}  {}\n      until {}\n", what(one), bytes(one.bytes), instant(*until)));
+    }
+    for (number, one) in waiting.iter().filter(|one| one.reason == Wait::Janitor {}).enumerate() {
+        out.push_str(if number == 0 { "\nThese wait for a janitor (`apply --only-delete`, where deleting is allowed):\n" } else { "" });
+        out.push_str(&format!("  = waiting  {}  {}\n", what(one), bytes(one.bytes)));
     }
     out
 }
@@ -297,6 +316,7 @@ mod tests {
             steps,
             findings: Vec::new(),
             holdings: Vec::new(),
+            waiting: Vec::new(),
         };
         insta::assert_snapshot!(plan_text(&plan, &[]), @r"
         Plan for lucid at 2026-11-23 02:30:00 UTC
@@ -330,6 +350,31 @@ mod tests {
         Plan: 1 run to recover, 4 services to stop, 3 to capture, 0 to copy, 0 to delete.
         ");
         let one = Downtime { seconds: 12, from: vec![id(1)] };
+        let waits = |id: Option<ArtifactId>, reason| Waiting {
+            address: String::new(),
+            policy: id.map(|_| name("a")),
+            store: name("far"),
+            id,
+            bytes: 2048,
+            reason,
+        };
+        let waiting = vec![
+            waits(None, Wait::Janitor {}),
+            waits(Some(id(1)), Wait::Locked { until: now() + TimeDelta::days(3) }),
+            waits(Some(id(2)), Wait::Janitor {}),
+        ];
+        insta::assert_snapshot!(plan_text(&Plan { steps: Vec::new(), waiting, ..plan.clone() }, &["Next: never.".to_owned()]), @r"
+        No changes.
+        Next: never.
+
+        No rule keeps these, and their store does not give them up yet:
+          = locked   policy.a 20261123T023000000Z-full-aeaqcaibaeaqcaib of 2026-11-23 02:30:00 UTC on far  2.0 KiB
+              until 2026-11-26 02:30:00 UTC
+
+        These wait for a janitor (`apply --only-delete`, where deleting is allowed):
+          = waiting  what interrupted runs left on far  2.0 KiB
+          = waiting  policy.a 20261123T023000000Z-full-aibaeaqcaibaeaqc of 2026-11-23 02:30:00 UTC on far  2.0 KiB
+        ");
         let plan = Plan {
             steps: vec![
                 stop("1", "service.web", containers(&["web"]), Mode::Stop, None, quiet(&["c"])),

@@ -6,7 +6,9 @@ use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::{Created, Locked, Reach, ReadStore, StoreError, WriteStore};
+use super::lease::tests::Host;
+use super::lease::{LeaseRecord, Unlocked};
+use super::{Created, Lease, Locked, Reach, ReadStore, StoreError, Swap, WriteStore};
 
 /// Runs the whole suite, each part over a store of its own.
 pub(crate) fn all<S: WriteStore>(make: impl Fn() -> S) {
@@ -23,6 +25,12 @@ pub(crate) fn unfinished<S: WriteStore>(make: impl Fn() -> S) {
 /// Leases.
 pub(crate) fn leases<S: WriteStore>(make: impl Fn() -> S) {
     a_lease_excludes(&make());
+    a_lease_that_loses_its_object_is_lost(&make());
+    racing_askers_of_a_lease_have_one_winner(&make());
+    unlocking_ends_no_lease_of_another_run(&make());
+    if let Some(swap) = make().swapper() {
+        swapping(&*swap);
+    }
 }
 
 /// Objects, written and read, listed and removed.
@@ -212,13 +220,100 @@ fn many_are_deleted_in_their_order(store: &impl WriteStore) {
 }
 
 fn a_lease_excludes(store: &impl WriteStore) {
-    let Locked::Held(first) = store.lock("lucid/lock/a", "host one").unwrap() else { panic!("it was free") };
-    let Locked::By(holder) = store.lock("lucid/lock/a", "host two").unwrap() else { panic!("it was taken") };
-    assert_eq!(holder, "host one");
-    assert!(matches!(store.lock("lucid/lock/b", "host two").unwrap(), Locked::Held(_)), "another lease is free");
-    drop(first);
-    assert!(matches!(store.lock("lucid/lock/a", "two").unwrap(), Locked::Held(_)));
+    let (one, two) = (Host::new(1).claim, Host::new(2).claim);
+    let first = had(store.lock("lucid/lock/a", &one).unwrap());
+    let Locked::By(holder) = store.lock("lucid/lock/a", &two).unwrap() else { panic!("it was taken") };
+    assert_eq!(holder.lease.as_ref().map(|lease| (lease.run, lease.holder.hostname.as_str())), Some((one.run, "db1")));
+    assert!(holder.to_string().starts_with(&format!("run {} of host db1 (pid 1, apply)", one.run)), "{holder}");
+    first.check().unwrap();
+    let other = had(store.lock("lucid/lock/b", &two).unwrap());
     assert_eq!(keys(store, "lucid/lock/"), ["lucid/lock/a", "lucid/lock/b"]);
+    let read = |key: &str| LeaseRecord::read(&store.get(key).unwrap()).unwrap();
+    assert_eq!((read("lucid/lock/a").epoch, read("lucid/lock/a").is_held(), read("lucid/lock/b").run), (1, true, two.run));
+    drop(first);
+    assert_eq!((read("lucid/lock/a").is_held(), read("lucid/lock/b").is_held()), (false, true));
+    let again = had(store.lock("lucid/lock/a", &two).unwrap());
+    assert_eq!((read("lucid/lock/a").epoch, read("lucid/lock/a").run), (2, two.run));
+    drop((again, other));
+}
+
+fn a_lease_that_loses_its_object_is_lost(store: &impl WriteStore) {
+    let lease = had(store.lock("lucid/lock/a", &Host::new(1).claim).unwrap());
+    store.delete("lucid/lock/a").unwrap();
+    let lost = lease.check().unwrap_err();
+    assert_eq!((lost.key.as_str(), lost.place), ("lucid/lock/a", store.place()));
+    let second = had(store.lock("lucid/lock/a", &Host::new(2).claim).unwrap());
+    lease.check().unwrap_err();
+    drop(lease);
+    second.check().unwrap();
+}
+
+fn racing_askers_of_a_lease_have_one_winner(store: &impl WriteStore) {
+    for round in 0..5 {
+        let key = format!("lucid/lock/{round}");
+        let all: Vec<_> = thread::scope(|scope| {
+            let ask = |n: u8| {
+                let key = &key;
+                scope.spawn(move || store.lock(key, &Host::new(n).claim).unwrap())
+            };
+            let askers: Vec<_> = (1..=8).map(ask).collect();
+            askers.into_iter().map(|asker| asker.join().unwrap()).collect()
+        });
+        let held: Vec<_> =
+            all.iter().filter_map(|locked| if let Locked::Held { lease, .. } = locked { Some(lease) } else { None }).collect();
+        assert_eq!(held.len(), 1);
+        held[0].check().unwrap();
+    }
+}
+
+fn unlocking_ends_no_lease_of_another_run(store: &impl WriteStore) {
+    let (one, two) = (Host::new(1).claim, Host::new(2).claim);
+    assert_eq!(store.unlock("lucid/lock/a", &one.run).unwrap(), Unlocked::Other(None));
+    let lease = had(store.lock("lucid/lock/a", &one).unwrap());
+    assert!(matches!(store.unlock("lucid/lock/a", &two.run).unwrap(), Unlocked::Other(Some(found)) if found.run == one.run));
+    lease.check().unwrap();
+    drop(lease);
+    assert!(matches!(store.unlock("lucid/lock/a", &one.run).unwrap(), Unlocked::Other(Some(found)) if !found.is_held()));
+    assert!(store.unlock("../x", &one.run).is_err() && store.lock("../x", &one).is_err());
+}
+
+fn had(locked: Locked) -> Box<dyn Lease> {
+    match locked {
+        Locked::Held { lease, said: None } => lease,
+        Locked::Held { said, .. } => panic!("nobody had it: {said:?}"),
+        Locked::By(holder) => panic!("it is held by {holder}"),
+    }
+}
+
+/// What a store does that can compare and swap.
+pub(crate) fn swapping(swap: &dyn Swap) {
+    let key = "lucid/lock/swapped";
+    assert_eq!(swap.load(key).unwrap(), None);
+    assert_eq!(swap.swap(key, Some("none"), b"x").unwrap(), None, "nothing has that tag");
+    let first = swap.swap(key, None, b"one").unwrap().expect("the name is free");
+    let loaded = swap.load(key).unwrap().unwrap();
+    assert_eq!((loaded.bytes.as_slice(), &loaded.tag), (b"one".as_slice(), &first));
+    assert!(loaded.modified <= loaded.now + chrono::TimeDelta::seconds(1));
+    assert_eq!(swap.swap(key, None, b"x").unwrap(), None, "the name is taken");
+    let second = swap.swap(key, Some(&first), b"two").unwrap().expect("the tag is right");
+    assert_ne!(first, second);
+    assert_eq!(swap.swap(key, Some(&first), b"x").unwrap(), None, "the tag is old");
+    assert_eq!(swap.load(key).unwrap().unwrap().bytes, b"two");
+    let mut tag = second;
+    for round in 0..5_u8 {
+        let results: Vec<_> = thread::scope(|scope| {
+            let write = |n: u8| {
+                let tag = &tag;
+                scope.spawn(move || (n, swap.swap(key, Some(tag), &[round, n]).unwrap()))
+            };
+            let writers: Vec<_> = (0..8).map(write).collect();
+            writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+        });
+        let winners: Vec<_> = results.into_iter().filter_map(|(n, tag)| Some((n, tag?))).collect();
+        assert_eq!(winners.len(), 1, "{winners:?}");
+        assert_eq!(swap.load(key).unwrap().unwrap().bytes, [round, winners[0].0]);
+        tag.clone_from(&winners[0].1);
+    }
 }
 
 fn what_is_no_key_is_refused(store: &impl WriteStore) {

@@ -1,16 +1,17 @@
 //! A store that fails where a test says: the n-th change, over as many stores as share a [`Budget`].
 //!
-//! A change is a create, the end of an upload, or a delete. A killed process runs no destructors, so an upload that is dropped
-//! after the kill is left as it is and shows as a leftover; leases go, as the kernel takes them back. A test that kills after
-//! 0, 1, 2 ... changes walks through every state that a crash can leave.
+//! A change is a create, the end of an upload, a delete, or a swap. A killed process runs no destructors, so an upload that is dropped
+//! after the kill is left as it is and shows as a leftover, and a lease stays in the store as it was. A test that kills after 0, 1, 2
+//! ... changes walks through every state that a crash can leave.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::StoreError;
-use super::port::{Created, Locked, Object, Reach, ReadStore, Removed, Survey, Upload, WriteStore};
-use crate::model::id::Instant;
+use super::lease::{self, Claim, Unlocked};
+use super::port::{Created, Locked, Object, Reach, ReadStore, Register, Removed, Survey, Swap, Upload, WriteStore};
+use crate::model::id::{Instant, Random};
 
 /// What happens at the change in question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,9 +179,41 @@ impl<S: WriteStore> WriteStore for Faulty<S> {
         change(&self.budget, key, || self.inner.extend(key, until))
     }
 
-    fn lock(&self, key: &str, holder: &str) -> Result<Locked, StoreError> {
+    fn swapper(&self) -> Option<Arc<dyn Swap>> {
+        let inner = self.inner.swapper()?;
+        Some(Arc::new(FaultySwap { inner, budget: Arc::clone(&self.budget) }))
+    }
+
+    fn lock(&self, key: &str, claim: &Claim) -> Result<Locked, StoreError> {
         alive(&self.budget, key)?;
-        self.inner.lock(key, holder)
+        match self.swapper() {
+            Some(swap) => lease::lock(&swap, &self.place(), key, claim),
+            None => self.inner.lock(key, claim),
+        }
+    }
+
+    fn unlock(&self, key: &str, run: &Random) -> Result<Unlocked, StoreError> {
+        alive(&self.budget, key)?;
+        match self.swapper() {
+            Some(swap) => lease::unlock(&swap, &self.place(), key, run),
+            None => self.inner.unlock(key, run),
+        }
+    }
+}
+
+struct FaultySwap {
+    inner: Arc<dyn Swap>,
+    budget: Arc<Budget>,
+}
+
+impl Swap for FaultySwap {
+    fn load(&self, key: &str) -> Result<Option<Register>, StoreError> {
+        alive(&self.budget, key)?;
+        self.inner.load(key)
+    }
+
+    fn swap(&self, key: &str, expected: Option<&str>, bytes: &[u8]) -> Result<Option<String>, StoreError> {
+        change(&self.budget, key, || self.inner.swap(key, expected, bytes))
     }
 }
 

@@ -30,6 +30,8 @@ use super::key::{CatalogKey, canonical};
 pub const MARK: &str = "lucid.json";
 /// How the names of unfinished objects start.
 pub const TEMP_PREFIX: &str = ".lucid-tmp-";
+/// How the folder starts in which `doctor` tries a store out, beside the instances.
+pub const SCRATCH_PREFIX: &str = "lucid-doctor-";
 
 /// A folder directly below the instance's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,25 +10,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::error::StoreError;
 use super::layout::TEMP_PREFIX;
-use super::port::{Created, Lease, Locked, Object, Reach, ReadStore, Removed, Survey, Upload, WriteStore, check_key, check_stored};
+use super::port::{Created, Object, Reach, ReadStore, Register, Removed, Survey, Swap, Upload, WriteStore, check_key, check_stored};
 use crate::model::id::Instant;
 
 #[derive(Debug, Clone)]
 struct Held {
     bytes: Arc<[u8]>,
     modified: Instant,
+    /// Which writing it is.
+    number: u64,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Inside {
     objects: BTreeMap<String, Held>,
     partial: BTreeMap<String, (u64, Instant)>,
-    locks: BTreeMap<String, String>,
     promises: BTreeMap<String, Instant>,
     unread: Vec<String>,
     now: Instant,
     free: Option<u64>,
     uploads: u64,
+    writes: u64,
+}
+
+impl Inside {
+    fn write(&mut self, key: &str, bytes: &[u8]) -> u64 {
+        self.writes += 1;
+        self.objects.insert(key.to_owned(), Held { bytes: bytes.into(), modified: self.now, number: self.writes });
+        self.writes
+    }
 }
 
 /// A handle to a store in memory.
@@ -43,11 +53,10 @@ impl Memory {
         Self::default()
     }
 
-    /// Another store with the same content, without the leases.
+    /// Another store with the same content.
     #[must_use]
     pub fn fork(&self) -> Self {
-        let inside = Inside { locks: BTreeMap::new(), ..self.inside().clone() };
-        Self { inside: Arc::new(Mutex::new(inside)) }
+        Self { inside: Arc::new(Mutex::new(self.inside().clone())) }
     }
 
     /// The time of the writes from here on.
@@ -67,9 +76,7 @@ impl Memory {
 
     /// Puts bytes under any key, over whatever is there.
     pub fn put(&self, key: &str, bytes: &[u8]) {
-        let mut inside = self.inside();
-        let held = Held { bytes: bytes.into(), modified: inside.now };
-        inside.objects.insert(key.to_owned(), held);
+        self.inside().write(key, bytes);
     }
 
     /// Flips a bit of an object's middle byte; false if there is none to flip.
@@ -83,6 +90,11 @@ impl Memory {
     /// Cuts an object's last byte off; false if there is none to cut.
     pub fn truncate(&self, key: &str) -> bool {
         self.change(key, |bytes| bytes.pop().is_some())
+    }
+
+    /// Takes an object away, whatever was promised.
+    pub fn lose(&self, key: &str) {
+        self.inside().objects.remove(key);
     }
 
     /// Every key, in order.
@@ -115,8 +127,7 @@ impl Memory {
         if inside.objects.contains_key(key) {
             return Created::Taken;
         }
-        let held = Held { bytes: bytes.into(), modified: inside.now };
-        inside.objects.insert(key.to_owned(), held);
+        inside.write(key, bytes);
         Created::New
     }
 }
@@ -223,33 +234,29 @@ impl WriteStore for Memory {
         Ok(())
     }
 
-    fn lock(&self, key: &str, holder: &str) -> Result<Locked, StoreError> {
-        check_key(PLACE, key)?;
-        let mut inside = self.inside();
-        if let Some(other) = inside.locks.get(key) {
-            return Ok(Locked::By(other.clone()));
-        }
-        inside.locks.insert(key.to_owned(), holder.to_owned());
-        let held = Held { bytes: holder.as_bytes().into(), modified: inside.now };
-        inside.objects.insert(key.to_owned(), held);
-        Ok(Locked::Held(Box::new(Holding { store: self.clone(), key: key.to_owned() })))
+    fn swapper(&self) -> Option<Arc<dyn Swap>> {
+        Some(Arc::new(self.clone()))
     }
 }
 
-struct Holding {
-    store: Memory,
-    key: String,
-}
+impl Swap for Memory {
+    fn load(&self, key: &str) -> Result<Option<Register>, StoreError> {
+        check_key(PLACE, key)?;
+        let inside = self.inside();
+        Ok(inside.objects.get(key).map(|held| Register {
+            bytes: held.bytes.to_vec(),
+            tag: held.number.to_string(),
+            modified: held.modified,
+            now: inside.now,
+        }))
+    }
 
-impl Lease for Holding {}
-
-impl Drop for Holding {
-    fn drop(&mut self) {
-        let mut inside = self.store.inside();
-        inside.locks.remove(&self.key);
-        if let Some(held) = inside.objects.get_mut(&self.key) {
-            held.bytes = Arc::default();
-        }
+    fn swap(&self, key: &str, expected: Option<&str>, bytes: &[u8]) -> Result<Option<String>, StoreError> {
+        check_key(PLACE, key)?;
+        let mut inside = self.inside();
+        let found = inside.objects.get(key).map(|held| held.number.to_string());
+        let first = found.as_deref() == expected;
+        Ok(first.then(|| inside.write(key, bytes).to_string()))
     }
 }
 

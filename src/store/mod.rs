@@ -8,6 +8,8 @@
 //!   [`documents`] are the small objects beside it; together they are enough to write another reader.
 //! - [`Directory`] keeps objects as files, [`s3`] in a bucket, [`Memory`] in a map; [`faults`] wraps any and dies where a test says.
 //! - [`segments`] cuts a stream into objects with digests and puts it together again.
+//! - [`lease`] keeps two runs out of one series, by compare-and-swap.
+//! - [`doctor`] tries out what a store promises.
 //! - `conformance` is what every store must do; a new one is a new caller of it.
 
 mod digest;
@@ -19,10 +21,12 @@ mod port;
 #[cfg(test)]
 mod conformance;
 
+pub mod doctor;
 pub mod documents;
 pub mod faults;
 pub mod key;
 pub mod layout;
+pub mod lease;
 pub mod record;
 pub mod s3;
 pub mod segments;

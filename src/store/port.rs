@@ -4,10 +4,13 @@
 //! Keys are relative, with `/` between components, ASCII, without empty, `.` or `..` components.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
+use super::doctor::Promise;
 use super::error::StoreError;
 use super::layout::TEMP_PREFIX;
-use crate::model::id::Instant;
+use super::lease::{self, Claim, Holder, LeaseLost, Unlocked};
+use crate::model::id::{Instant, Random};
 
 /// One object of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +68,44 @@ pub enum Removed {
 /// What asking for a lease found.
 pub enum Locked {
     /// It is ours until the value is dropped or the process ends.
-    Held(Box<dyn Lease>),
-    /// Somebody else has it: what their lease says of them.
-    By(String),
+    Held {
+        /// The lease.
+        lease: Box<dyn Lease>,
+        /// A sentence, where somebody had it who did not release it.
+        said: Option<String>,
+    },
+    /// Somebody else has it.
+    By(Holder),
 }
 
 /// The right to run or to delete in one series of one store. Released on drop.
-pub trait Lease: Send {}
+pub trait Lease: Send + Sync {
+    /// That it is still ours, with time enough for one batch of deletes. Asked before every change that is made on the strength of it.
+    fn check(&self) -> Result<(), LeaseLost>;
+}
+
+/// A small object that is changed by compare-and-swap, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register {
+    /// What is in it.
+    pub bytes: Vec<u8>,
+    /// Says which writing this is; changes with every one.
+    pub tag: String,
+    /// The store's own time of that writing.
+    pub modified: Instant,
+    /// The store's own time of this answer.
+    pub now: Instant,
+}
+
+/// Changing a small object only if nobody else has changed it since.
+pub trait Swap: Send + Sync {
+    /// What is there now; none if nothing is.
+    fn load(&self, key: &str) -> Result<Option<Register>, StoreError>;
+
+    /// Writes if the object still has the tag `expected`, or if there is none where nothing is expected; gives the new tag, or none if
+    /// somebody else was first. After an error nobody knows whether it was written.
+    fn swap(&self, key: &str, expected: Option<&str>, bytes: &[u8]) -> Result<Option<String>, StoreError>;
+}
 
 /// Looking at a store.
 pub trait ReadStore: Send + Sync {
@@ -178,35 +212,42 @@ pub trait WriteStore: ReadStore {
         self.look(key).map(|_| ())
     }
 
-    /// Asks for the lease `key`; `holder` is what others will read of us.
-    fn lock(&self, key: &str, holder: &str) -> Result<Locked, StoreError>;
+    /// What only this kind of store can tell of itself, for `doctor`.
+    fn traits(&self) -> Vec<Promise> {
+        Vec::new()
+    }
+
+    /// Compare-and-swap, where the store has it.
+    fn swapper(&self) -> Option<Arc<dyn Swap>> {
+        None
+    }
+
+    /// Asks for the lease `key`, without waiting for it.
+    fn lock(&self, key: &str, claim: &Claim) -> Result<Locked, StoreError> {
+        match self.swapper() {
+            Some(swap) => lease::lock(&swap, &self.place(), check_key(&self.place(), key)?, claim),
+            None => Err(without_leases(&self.place())),
+        }
+    }
+
+    /// Ends the lease `key` if it is that run's.
+    fn unlock(&self, key: &str, run: &Random) -> Result<Unlocked, StoreError> {
+        match self.swapper() {
+            Some(swap) => lease::unlock(&swap, &self.place(), check_key(&self.place(), key)?, run),
+            None => Err(without_leases(&self.place())),
+        }
+    }
+}
+
+fn without_leases(place: &str) -> StoreError {
+    StoreError::Unusable {
+        message: format!("`{place}` cannot keep two runs apart"),
+        help: "say `coordination = \"single-writer\"` on the store if only one host ever writes there".to_owned(),
+    }
 }
 
 /// An object on its way. Dropped without commit, it leaves nothing that is listed.
 pub trait Upload: Write + Send {
     /// Makes what was written durable and visible, only if its name is free.
     fn commit(self: Box<Self>) -> Result<Created, StoreError>;
-}
-
-/// A small object that is replaced again and again, and what the store's own clock said when it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Register {
-    /// What it holds.
-    pub bytes: Vec<u8>,
-    /// What this content is told apart by from every other one; opaque.
-    pub tag: String,
-    /// When it was written, by the store's clock.
-    pub modified: Instant,
-    /// When it was read, by the same clock.
-    pub now: Instant,
-}
-
-/// Compare-and-swap, on which leases are built.
-pub trait Swap: Send + Sync {
-    /// What is there; none where nothing is.
-    fn load(&self, key: &str) -> Result<Option<Register>, StoreError>;
-
-    /// Writes if what is there has the `expected` tag, or if nothing is there and none is expected. The new tag; none if somebody
-    /// else was first. An error means that it may have been written or not.
-    fn swap(&self, key: &str, expected: Option<&str>, bytes: &[u8]) -> Result<Option<String>, StoreError>;
 }

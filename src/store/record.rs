@@ -74,6 +74,9 @@ pub struct Record {
     pub source_version: Option<String>,
     /// The digest of the manifest's files.
     pub manifest_sha256: Sha256Sum,
+    /// The digest of what that manifest kept of the series on each store (`Policy::rules_sha256`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Sha256Sum>,
     /// How much it holds.
     pub counts: Counts,
     /// The services that were to be quiet, and whether they were.
@@ -294,6 +297,15 @@ mod tests {
         assert_eq!(record.catalog_key(1).to_string(), key);
         record.matches(&key.parse().unwrap()).unwrap();
         record.matches(&format!("{key}.r2").parse().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn what_was_added_to_version_1_reads_back_and_may_be_missing() {
+        const RULES: &[u8] = include_bytes!("../../tests/integration/formats/record/v1-rules.json");
+        let record = Record::read(RULES).unwrap();
+        assert_eq!(String::from_utf8(record.write()).unwrap(), String::from_utf8(RULES.to_vec()).unwrap());
+        assert_eq!(record.rules.map(|rules| rules.to_string()), Some("5e".repeat(32)));
+        assert_eq!(Record { rules: None, ..record }, Record::read(STORED).unwrap());
     }
 
     #[test]

@@ -5,10 +5,13 @@
 mod apply;
 mod bad_input;
 mod commands;
+mod doctor;
+mod leases;
 mod manifest;
 mod quickstart;
 mod signals;
 mod snapshots;
+mod stores;
 #[allow(dead_code, reason = "the docker target needs the rest of it")]
 mod support;
 mod tidy;

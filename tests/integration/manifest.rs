@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use lucid_policy::execute::judge_recipients;
 use lucid_policy::finding::{Code, Finding, Origin, TextOptions, sort, to_text, to_value};
 use lucid_policy::model::{Loaded, Mode, Name, Ready, ServiceKind, read};
 use lucid_policy::{graph, lint, manifest};
@@ -19,6 +20,7 @@ fn load(files: &[(String, String)]) -> (Loaded, Vec<Finding>) {
     let mut findings = loaded.findings.clone();
     findings.extend(graph::cycles(&loaded));
     findings.extend(lint::judge(&loaded));
+    findings.extend(judge_recipients(&loaded));
     sort(&mut findings);
     (loaded, findings)
 }

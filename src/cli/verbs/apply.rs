@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::roles::Roles;
 use crate::cli::Global;
 use crate::cli::ask::confirmed;
 use crate::cli::exit::Exit;
@@ -18,13 +19,13 @@ use crate::cli::signals::Signals;
 use crate::execute::{self, Ending, Event, Observe, Order, Outcome};
 use crate::finding::{Finding, Severity};
 use crate::model::id::Name;
-use crate::plan::{Handle, Plan, Request, Step, Work, decide};
+use crate::plan::{Handle, Plan, Request, Role, Step, Work};
 use crate::report::outcome_text;
 
 /// Do what the plan says.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n    lucid-policy apply\n    lucid-policy apply --now --only policy.config --yes\n    lucid-policy plan --out plan.json && lucid-policy apply --plan plan.json"
+    after_help = "Examples:\n    lucid-policy apply\n    lucid-policy apply --now --only policy.config --yes\n    lucid-policy plan --out plan.json && lucid-policy apply --plan plan.json\n    lucid-policy apply --no-delete            # on the host\n    lucid-policy apply --only-delete --yes    # elsewhere, with credentials that may delete"
 )]
 pub struct Args {
     /// Work on these policies only
@@ -33,6 +34,8 @@ pub struct Args {
     /// Capture what is selected now, whatever its schedule says
     #[arg(long)]
     now: bool,
+    #[command(flatten)]
+    roles: Roles,
     /// Do not ask, even where something is deleted or stopped
     #[arg(short, long)]
     yes: bool,
@@ -54,8 +57,10 @@ struct Saved {
 impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
-        let session = Session::open(global, screen, Access::Write)?;
-        let settled = super::recover::first(&session, screen)?;
+        let mut session = Session::open(global, screen, self.roles.access(Access::Write))?;
+        session.catalog_only = self.roles.catalog_only();
+        let role = self.roles.role();
+        let settled = role == Role::Janitor || super::recover::first(&session, screen)?;
         let saved = self.plan.as_deref().map(|path| saved(&session, path)).transpose()?;
         let only = match &saved {
             Some(saved) => saved.only.iter().cloned().collect(),
@@ -63,14 +68,15 @@ impl Args {
         };
         // A capture that the saved plan asks for by hand is asked for again.
         let now = self.now || saved.as_ref().is_some_and(|s| s.steps.iter().any(|s| s.reason == crate::plan::Reason::Requested {}));
-        let request = Request { only, now };
-        let facts = session.facts()?;
-        let plan = decide(&session.set, &facts, facts.at, &request);
+        let request = Request { only, now, role };
+        let mut facts = session.facts()?;
+        let now = facts.at;
+        let plan = session.decide(&mut facts, now, &request);
         if let Some(saved) = &saved {
             fresh(&plan, saved)?;
         }
         if format == Format::Text && (!screen.quiet || screen.interactive) {
-            super::plan::show(screen, &session, &plan);
+            super::plan::show(screen, &session.set, &session.texts, &plan);
         } else if format == Format::Text {
             say_errors(screen, &session, &plan.findings);
         }

@@ -1,7 +1,8 @@
 //! The verb on the command line.
 
 use super::{
-    apply, claim, completions, explain, graph, hold, init, list, plan, recover, restore, schema, show, status, store, validate, verify,
+    apply, claim, completions, doctor, explain, graph, hold, init, inventory, list, plan, recover, restore, schema, show, status, store,
+    unlock, validate, verify,
 };
 use crate::cli::Global;
 use crate::cli::exit::Exit;
@@ -37,8 +38,14 @@ pub enum Command {
     Release(hold::ReleaseArgs),
     /// Look after stores
     Store(store::Args),
+    /// Write what the stores hold to a file, for `plan --inventory` elsewhere
+    Inventory(inventory::Args),
     /// Take over an instance whose host is gone
     Claim(claim::Args),
+    /// End the leases of a run that is gone
+    Unlock(unlock::Args),
+    /// Try out what a store promises
+    Doctor(doctor::Args),
     /// Draw the graph of policies and what they need
     Graph(graph::Args),
     /// Explain a finding's code
@@ -65,7 +72,10 @@ impl Command {
             Self::Hold(args) => args.run(global, screen),
             Self::Release(args) => args.run(global, screen),
             Self::Store(args) => args.run(global, screen),
+            Self::Inventory(args) => args.run(global, screen),
             Self::Claim(args) => args.run(global, screen),
+            Self::Unlock(args) => args.run(global, screen),
+            Self::Doctor(args) => args.run(global, screen),
             Self::Graph(args) => args.run(global, screen),
             Self::Explain(args) => args.run(global, screen),
             Self::Schema(args) => args.run(screen),

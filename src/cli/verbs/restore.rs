@@ -6,17 +6,19 @@ use crate::cli::Global;
 use crate::cli::ask::confirmed;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::identities::IdentityArgs;
 use crate::cli::run::{Live, runtime};
 use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
+use crate::execute::Ports;
 use crate::execute::restore::{Ask, RestoreError, To, Which, commit, perform, plan, rollback_around};
 use crate::report::{restore_text, restored_text};
 
 /// Put an artifact back, aside or in place.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without --to it goes back to where it came from: staged beside it, checked, exchanged, and the old state kept.\n\nExamples:\n    lucid-policy restore config --to /tmp/look --yes\n    lucid-policy restore config --at \"2026-11-22 18:00\"\n    lucid-policy restore config --path etc/nginx/nginx.conf --to /tmp/look --yes\n    lucid-policy restore --commit mfrggzdfmztwq2lk\n    lucid-policy restore --rollback mfrggzdfmztwq2lk"
+    after_help = "Without --to it goes back to where it came from: staged beside it, checked, exchanged, and the old state kept.\n\nExamples:\n    lucid-policy restore config --to /tmp/look --yes\n    lucid-policy restore config --at \"2026-11-22 18:00\"\n    lucid-policy restore config --path etc/nginx/nginx.conf --to /tmp/look --yes\n    lucid-policy restore config --identity key.txt --to /tmp/look --yes\n    lucid-policy restore --commit mfrggzdfmztwq2lk\n    lucid-policy restore --rollback mfrggzdfmztwq2lk"
 )]
 pub struct Args {
     /// The policy whose artifact is restored
@@ -34,6 +36,8 @@ pub struct Args {
     /// Only this path and what is below it: as `show --files` lists it, or as it is on the disk
     #[arg(long, value_name = "PATH")]
     path: Option<PathBuf>,
+    #[command(flatten)]
+    identity: IdentityArgs,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
@@ -80,12 +84,13 @@ impl Args {
         let to = self.to.clone().map_or(To::InPlace, To::Folder);
         let base = std::env::current_dir().map_err(|e| Failure::unexpected(format!("the working folder cannot be found: {e}")))?;
         let ask = Ask { which, to, path: self.path.clone(), base };
+        let identities = self.identity.read(screen)?;
         let policy = self.policy.as_deref().unwrap_or_default();
         let policy = policy.strip_prefix("policy.").unwrap_or(policy);
         let runtime = runtime()?;
         let live = Live::new(*screen, format);
         let signals = runtime.block_on(async { live.watch() })?;
-        let ports = session.ports(live.report(), &signals);
+        let ports = Ports { identities, ..session.ports(live.report(), &signals) };
         let facts = if ask.to == To::InPlace { session.facts()? } else { session.catalogue()? };
         let plan = plan(&session.set, &facts, &ports, policy, &ask)?;
         if format == Format::Text && (!screen.quiet || screen.interactive) {

@@ -7,9 +7,11 @@ use serde_json::json;
 use super::artifacts::rows;
 use crate::archive::Index;
 use crate::archive::MemberName;
+use crate::archive::ReadError;
 use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::identities::IdentityArgs;
 use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
@@ -27,6 +29,8 @@ pub struct Args {
     /// List the files in it
     #[arg(long)]
     files: bool,
+    #[command(flatten)]
+    identity: IdentityArgs,
     /// With --files: only this path and what is below it
     #[arg(long, value_name = "PATH", requires = "files")]
     path: Option<String>,
@@ -44,7 +48,7 @@ impl Args {
             other => Failure::new(Exit::NotChecked, crate::execute::chain(&other), ""),
         })?;
         if self.files {
-            return self.files(screen, format, &reading);
+            return self.list(screen, format, &reading);
         }
         let mut rows = rows(&session.set, &facts);
         rows.retain(|r| r.series == series && r.id == id);
@@ -55,12 +59,25 @@ impl Args {
         Ok(Exit::Good)
     }
 
-    fn files(&self, screen: &Screen, format: Format, reading: &Reading) -> Result<Exit, Failure> {
+    fn list(&self, screen: &Screen, format: Format, reading: &Reading) -> Result<Exit, Failure> {
         let damaged = |e: &dyn std::error::Error| Failure::new(Exit::Damaged, crate::execute::chain(e), "`lucid-policy verify` says more");
-        let Some(stored) = reading.index() else {
+        let identities = self.identity.read(screen)?;
+        let Some(stored) = reading.index(&identities) else {
             return Err(Failure::usage(format!("`{}` has no files: its payload is one stream", reading.record.id), "restore it with --to"));
         };
-        let index = Index::open(&stored).map_err(|e| damaged(&e))?;
+        let stored = stored.map_err(|error| match &error {
+            ReadError::Sealed(why) if !why.is_damage() => {
+                let why = if identities.is_empty() { "no identity is given".to_owned() } else { why.to_string() };
+                let to = reading.recipients().join("`, `");
+                Failure::new(
+                    Exit::Refused,
+                    format!("the list of files in `{}` is encrypted to `{to}`, and {why}", reading.record.id),
+                    "name the file of a secret key that belongs to one of them with `--identity`",
+                )
+            }
+            _ => damaged(&error),
+        })?;
+        let index = Index::open(&*stored).map_err(|e| damaged(&e))?;
         let path = self.path.as_deref().map(|p| p.trim_matches('/').as_bytes());
         let entries: Box<dyn Iterator<Item = _>> = match path {
             Some(path) => Box::new(index.range(path)),

@@ -21,12 +21,16 @@ pub struct Args {
     /// End with 3 if an interrupted run has left services quiet, else with 7 if a policy is late, else with 8 if an artifact is known to be damaged, else with 9 if a store was not seen
     #[arg(long)]
     check: bool,
+    /// Leave the payload out of the listing: quick on a store with many objects; objects that are missing are not seen
+    #[arg(long)]
+    catalog_only: bool,
 }
 
 impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
-        let session = Session::open(global, screen, Access::Read)?;
+        let mut session = Session::open(global, screen, Access::Read)?;
+        session.catalog_only = self.catalog_only;
         let facts = session.facts()?;
         let waiting = pending(&session.ports(Arc::new(|_| ()), &Signals::default()))?;
         let status = status_of(&session.set, &facts, facts.at, waiting, open(&session.state)?);

@@ -7,12 +7,13 @@ use serde_json::json;
 use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::identities::IdentityArgs;
 use crate::cli::run::runtime;
 use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
 use crate::cli::signals::Signals;
-use crate::execute::{Checker, Event, Found};
+use crate::execute::{Checker, Event, Found, Ports};
 use crate::facts::StoreFacts;
 use crate::model::id::{ArtifactId, Name};
 use crate::store::layout::Verdict;
@@ -20,7 +21,7 @@ use crate::store::layout::Verdict;
 /// Check artifacts: presence, stored bytes, structure.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Levels: 0 presence and sizes, 1 the SHA-256 of the stored bytes, 2 every frame, header and digest inside.\n\nExamples:\n    lucid-policy verify\n    lucid-policy verify config --newest\n    lucid-policy verify 20261123T020000123Z-full-mfrggzdfmztwq2lk --level 1"
+    after_help = "Levels: 0 presence and sizes, 1 the SHA-256 of the stored bytes, 2 every frame, header and digest inside.\nWhat is encrypted is checked below level 1 only with an --identity that opens it.\n\nExamples:\n    lucid-policy verify\n    lucid-policy verify config --newest\n    lucid-policy verify 20261123T020000123Z-full-mfrggzdfmztwq2lk --level 1"
 )]
 pub struct Args {
     /// A policy, or an artifact's id; all of them without it
@@ -31,6 +32,8 @@ pub struct Args {
     /// Only the newest artifact of each policy on each store
     #[arg(long)]
     newest: bool,
+    #[command(flatten)]
+    identity: IdentityArgs,
     /// Leave no notes in the stores
     #[arg(long)]
     no_notes: bool,
@@ -47,6 +50,7 @@ impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Read)?;
+        let identities = self.identity.read(screen)?;
         let facts = session.catalogue()?;
         let targets = self.targets(&session, &facts)?;
         let unseen: Vec<Name> = facts.stores.iter().filter(|(_, s)| matches!(s, StoreFacts::Unusable(_))).map(|(n, _)| n.clone()).collect();
@@ -58,7 +62,7 @@ impl Args {
             }
         };
         let signals = runtime.block_on(async { Signals::watch(announce) })?;
-        let ports = session.ports(Arc::new(|_| ()), &signals);
+        let ports = Ports { identities, ..session.ports(Arc::new(|_| ()), &signals) };
         let checker = Checker::new(Arc::clone(&session.set), ports, facts);
         let mut worst = if unseen.is_empty() { Exit::Good } else { Exit::NotChecked };
         let mut results = Vec::new();

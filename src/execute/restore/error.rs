@@ -69,6 +69,16 @@ pub enum RestoreError {
         /// A phrase for each store that lists it.
         stores: Vec<String>,
     },
+    /// It is encrypted, and nobody here can open it.
+    #[error("artifact `{id}` is encrypted to {}, and {why}", crate::execute::sealing::listed(recipients))]
+    Sealed {
+        /// The artifact.
+        id: ArtifactId,
+        /// Fingerprints of who could.
+        recipients: Vec<String>,
+        /// What is missing, as a clause.
+        why: String,
+    },
     /// The path is not in the artifact.
     #[error("`{path}` is not in artifact `{id}`; it has {}", labels.join(", "))]
     NoSuchPath {
@@ -203,6 +213,7 @@ impl RestoreError {
         Some(match self {
             Self::Refused { help, .. } => help.clone(),
             Self::Nothing { .. } => "capture it with `apply`, or bring back the store that has it".to_owned(),
+            Self::Sealed { .. } => "name the file of a secret key that belongs to one of them with `--identity`".to_owned(),
             Self::NoSpace { .. } | Self::Full { .. } => {
                 "make room, restore a part with `--path`, or restore to another disk with `--to`".to_owned()
             }
@@ -227,6 +238,7 @@ impl RestoreError {
                 | Self::NoSuchId { .. }
                 | Self::Ambiguous { .. }
                 | Self::NoSuchPath { .. }
+                | Self::Sealed { .. }
                 | Self::Refused { .. }
                 | Self::NoSpace { .. }
                 | Self::Uncommitted { .. }
@@ -238,6 +250,7 @@ impl RestoreError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Segment(error) => matches!(error, SegmentError::Damaged { .. }),
+            Self::Payload { source: ReadError::Sealed(error), .. } => error.is_damage(),
             Self::Payload { source, .. } => matches!(source, ReadError::Damaged(_) | ReadError::Refused { .. }),
             Self::Record(_) | Self::NotWhole { .. } => true,
             Self::Store(error) => error.is_not_found(),

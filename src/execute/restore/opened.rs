@@ -1,17 +1,21 @@
 //! A stored copy, opened: its records read and judged, its index checked, its bytes unpacked.
 //!
-//! Refused: records that do not belong to the choice, payload that is encrypted or in another system, and codecs that this version does
-//! not know. The SHA-256 of an object is checked before its content is believed, except for ranges of a payload, whose members
+//! Refused: records that do not belong to the choice, payload that no identity here opens or that is in another system, and codecs that
+//! this version does not know. The SHA-256 of an object is checked before its content is believed, except for ranges of a payload, whose members
 //! have digests in the index.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use super::choice::{Choice, StoredCopy};
 use super::error::RestoreError;
-use crate::archive::{Index, Outcome, Progress, ReadError, Target, UnpackOptions, decompress, unpack, unpack_path, verify_stream};
+use crate::archive::{
+    Identities, Index, Outcome, Progress, ReadAt, ReadError, Target, UnpackOptions, decompress, unpack, unpack_path, verify_stream,
+};
 use crate::execute::ports::Ports;
+use crate::execute::sealing::{ENDING, is_sealed, plain, plain_at, plain_codec};
 use crate::execute::verify::Stored;
 use crate::store::ReadStore;
 use crate::store::record::Record;
@@ -50,8 +54,9 @@ pub(super) struct Opened<'a> {
     pub(super) record: Record,
     /// The record of who owns the bytes.
     pub(super) owner: Record,
-    /// The index's stored bytes were read against their digest; once is enough.
-    index_checked: AtomicBool,
+    identities: &'a Identities,
+    /// The index, once its stored bytes were read against their digest and it was opened: a plugin is asked once.
+    index: OnceLock<Box<dyn ReadAt + 'a>>,
 }
 
 impl<'a> Opened<'a> {
@@ -70,23 +75,48 @@ impl<'a> Opened<'a> {
         if record.payload_of.as_ref().map_or(record.id, |owner| owner.id) != owner.id {
             return Err(wrong(&copy.record, &format!("its bytes are not those of `{}`", owner.id)));
         }
-        let opened = Self { store, folder: copy.payload.clone(), record, owner, index_checked: AtomicBool::new(false) };
+        let (folder, identities) = (copy.payload.clone(), &*ports.identities);
+        let opened = Self { store, folder, record, owner, identities, index: OnceLock::new() };
         opened.readable(copy)?;
         Ok(opened)
     }
 
     fn readable(&self, copy: &StoredCopy) -> Result<(), RestoreError> {
         let wrong = |why: String| RestoreError::Record(format!("{}: record `{}`: {why}", self.store.place(), copy.payload_record));
-        if !self.owner.recipients.is_empty() {
-            return Err(wrong("its payload is encrypted, and this version cannot decrypt".to_owned()));
-        }
         if let Some(external) = &self.owner.external {
             return Err(wrong(format!("its bytes are in the {} repository `{}`", external.kind, external.repository)));
         }
-        match self.owner.codec.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["tar", "zstd"] | ["zstd"] => Ok(()),
-            _ => Err(wrong(format!("this version cannot read the codec `{}`", self.owner.codec.join(", ")))),
+        match plain_codec(&self.owner)[..] {
+            ["tar", "zstd"] | ["zstd"] => {}
+            _ => return Err(wrong(format!("this version cannot read the codec `{}`", self.owner.codec.join(", ")))),
         }
+        if is_sealed(&self.owner) && self.identities.is_empty() {
+            return Err(self.sealed("no identity is given".to_owned()));
+        }
+        // Where there is no index to be opened first, the payload itself shows whether an identity fits.
+        if is_sealed(&self.owner) && self.owner.index.is_none() {
+            self.payload_at(Path::new(""))?;
+        }
+        Ok(())
+    }
+
+    fn sealed(&self, why: String) -> RestoreError {
+        RestoreError::Sealed { id: self.record.id, recipients: self.owner.recipients.clone(), why }
+    }
+
+    /// The payload at any place.
+    fn payload_at(&self, path: &Path) -> Result<Box<dyn ReadAt + 'a>, RestoreError> {
+        let stored = Stored(SegmentsAt::new(self.store, &self.folder, &self.owner.segments));
+        plain_at(&self.owner, self.identities, stored).map_err(|error| self.failed(error, path))
+    }
+
+    /// Runs `work` over the payload in order.
+    fn in_order<T>(&self, path: &Path, work: impl FnOnce(&mut (dyn Read + Send)) -> Result<T, ReadError>) -> Result<T, RestoreError> {
+        let mut stored = SegmentReader::new(self.store, &self.folder, &self.owner.segments);
+        let done = plain(&self.owner, self.identities, &mut stored, work).map_err(|error| self.failed(error, path))?;
+        // The verdict over the last object, whatever the archive's own end was.
+        stored.finish()?;
+        Ok(done)
     }
 
     /// Whether it is a tree, and not one stream.
@@ -97,19 +127,24 @@ impl<'a> Opened<'a> {
     /// The name of a stream's file.
     pub(super) fn file_name(&self) -> &str {
         let stored = self.owner.segments.first().map_or("payload", |segment| segment.name.as_str());
-        stored.strip_suffix(".zst").unwrap_or(stored)
+        let plain = stored.strip_suffix(ENDING).unwrap_or(stored);
+        plain.strip_suffix(".zst").unwrap_or(plain)
     }
 
     /// Opens the index, if there is one, after a check of its stored bytes.
     pub(super) fn with_index<T>(&self, work: impl FnOnce(Option<&Index<'_>>) -> Result<T, RestoreError>) -> Result<T, RestoreError> {
         let Some(object) = &self.owner.index else { return work(None) };
         let object = std::slice::from_ref(object);
-        if !self.index_checked.load(Ordering::Relaxed) {
-            SegmentReader::new(self.store, &self.folder, object).finish()?;
-            self.index_checked.store(true, Ordering::Relaxed);
-        }
-        let stored = Stored(SegmentsAt::new(self.store, &self.folder, object));
-        let index = Index::open(&stored).map_err(|error| self.failed(error, Path::new("")))?;
+        let opened = match self.index.get() {
+            Some(opened) => opened,
+            None => {
+                SegmentReader::new(self.store, &self.folder, object).finish()?;
+                let stored = Stored(SegmentsAt::new(self.store, &self.folder, object));
+                let opened = plain_at(&self.owner, self.identities, stored).map_err(|error| self.failed(error, Path::new("")))?;
+                self.index.get_or_init(|| opened)
+            }
+        };
+        let index = Index::open(&**opened).map_err(|error| self.failed(error, Path::new("")))?;
         work(Some(&index))
     }
 
@@ -123,33 +158,25 @@ impl<'a> Opened<'a> {
         let target = Target { folder, select, options: watch.options(), progress: &progress, cancel: watch.cancel };
         self.with_index(|index| {
             if let (Part::Path(_), Some(index)) = (part, index) {
-                let payload = Stored(SegmentsAt::new(self.store, &self.folder, &self.owner.segments));
-                return unpack_path(&payload, index, &target).map_err(|error| self.failed(error, folder));
+                let payload = self.payload_at(folder)?;
+                return unpack_path(&*payload, index, &target).map_err(|error| self.failed(error, folder));
             }
-            let mut payload = SegmentReader::new(self.store, &self.folder, &self.owner.segments);
-            let outcome = unpack(&mut payload, index, &target).map_err(|error| self.failed(error, folder))?;
-            // The verdict over the last object, whatever the archive's own end was.
-            payload.finish()?;
-            Ok(outcome)
+            self.in_order(folder, |payload| unpack(payload, index, &target))
         })
     }
 
     /// Writes a stream out.
     pub(super) fn decompress(&self, out: &mut dyn Write, path: &Path, watch: &Watch<'_>) -> Result<u64, RestoreError> {
         let mut counted = Counted { out, written: 0, progress: watch.progress };
-        let mut payload = SegmentReader::new(self.store, &self.folder, &self.owner.segments);
-        let streamed = decompress(&mut payload, &mut counted, watch.options().threads, watch.cancel);
-        let streamed = streamed.map_err(|error| self.failed(error, path))?;
-        payload.finish()?;
+        let threads = watch.options().threads;
+        let streamed = self.in_order(path, |payload| decompress(payload, &mut counted, threads, watch.cancel))?;
         Ok(streamed.bytes)
     }
 
     /// Reads a stream for its verdict only.
     pub(super) fn verify_stream(&self, watch: &Watch<'_>) -> Result<u64, RestoreError> {
-        let mut payload = SegmentReader::new(self.store, &self.folder, &self.owner.segments);
-        let streamed = verify_stream(&mut payload, None, watch.options().threads, watch.cancel);
-        let streamed = streamed.map_err(|error| self.failed(error, Path::new("")))?;
-        payload.finish()?;
+        let threads = watch.options().threads;
+        let streamed = self.in_order(Path::new(""), |payload| verify_stream(payload, None, threads, watch.cancel))?;
         Ok(streamed.bytes)
     }
 
@@ -157,6 +184,7 @@ impl<'a> Opened<'a> {
     pub(super) fn failed(&self, error: ReadError, folder: &Path) -> RestoreError {
         match error {
             ReadError::Cancelled => RestoreError::Interrupted,
+            ReadError::Sealed(error) if !error.is_damage() => self.sealed(error.to_string()),
             ReadError::Write { path, source } if is_full(&source) => {
                 RestoreError::Full { path: folder.to_owned(), member: path.to_string() }
             }

@@ -46,7 +46,17 @@ pub(super) fn manifest(rng: &mut Rng) -> String {
         text.push_str("[guard]\nmax_delete_fraction = 1.0\n");
     }
     for store in STORES {
-        text.push_str(&format!("[store.directory.{store}]\npath = \"/stores/{store}\"\n"));
+        if store == "offsite" && rng.percent(40) {
+            text.push_str("[store.s3.offsite]\nbucket = \"backups\"\n");
+            if rng.percent(75) {
+                text.push_str(&format!("object_lock = {{ mode = \"governance\", for = \"{}h\" }}\n", rng.between(3, 60)));
+            }
+        } else {
+            text.push_str(&format!("[store.directory.{store}]\npath = \"/stores/{store}\"\n"));
+        }
+        if rng.percent(25) {
+            text.push_str(&format!("backfill = \"{}\"\n", rng.pick(&["newest", "none"]).unwrap()));
+        }
     }
     let stops = services(rng, &mut text);
     for (source, stop) in

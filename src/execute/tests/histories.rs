@@ -1,7 +1,7 @@
 //! A random search over histories, on the real planner and executor: what breaks a law is printed as a story that a person can read.
 //!
 //! A history is a number. It makes a manifest, then lives through steps: time passes, sources change, people hold and release, stores
-//! are out of reach, objects rot, runs are killed between any two changes or meet one fault. After every step the laws of `laws` are
+//! are out of reach, objects rot, buckets keep what they have promised, another host is the only one to delete, runs are killed between any two changes or meet one fault. After every step the laws of `laws` are
 //! looked at, and at the end everything is mended and must come to rest. When a law breaks, steps are taken out of the history for as
 //! long as it still breaks.
 //!
@@ -32,11 +32,13 @@ use super::laws::{Truth, catalog, ids, listing, series_names};
 use super::watched::Look;
 use super::world::{Applied, Luck, STORES, World, locked, name, set};
 use super::yard::{ACTS, CONTAINERS};
-use crate::execute::verify::check;
+use crate::archive::Identities;
+use crate::execute::verify::{Eyes, check};
 use crate::execute::{Outcome, StepResult};
 use crate::facts::Facts;
+use crate::model::PolicySet;
 use crate::model::id::{ArtifactId, Name, Random, to_millis};
-use crate::plan::Plan;
+use crate::plan::{Plan, Role};
 use crate::store::documents::{CheckRecord, FormatVersion, HoldRecord, write};
 use crate::store::faults::Fault;
 use crate::store::layout::{self, CheckKey, Place, Verdict};
@@ -61,6 +63,8 @@ struct History<'a> {
     story: Vec<String>,
     /// No faults but passing time and changing sources.
     calm: bool,
+    /// The host may not delete, and another one does nothing else.
+    split: bool,
     /// `(store, series, id)` that were there and are not.
     gone: BTreeSet<(usize, Name, ArtifactId)>,
     there: [BTreeSet<(Name, ArtifactId)>; 2],
@@ -72,14 +76,13 @@ fn live(seed: u64, steps: &[u64], runtime: &Runtime) -> Result<(), Broken> {
     let mut story: Vec<String> = text.lines().map(|line| format!("    {line}")).collect();
     let calm = rng.percent(20);
     story.insert(0, format!("history {seed}{}", if calm { ", calm" } else { "" }));
-    let mut history = History {
-        world: World::new(seed, set(&text)),
-        runtime,
-        story,
-        calm,
-        gone: BTreeSet::new(),
-        there: [BTreeSet::new(), BTreeSet::new()],
-    };
+    let split = rng.percent(25);
+    let mut world = World::new(seed, set(&text));
+    if split {
+        world.role = Role::Writer;
+        story.push("another host deletes".to_owned());
+    }
+    let mut history = History { world, runtime, story, calm, split, gone: BTreeSet::new(), there: [BTreeSet::new(), BTreeSet::new()] };
     let mut result = Ok(());
     for step in steps {
         result = result.and_then(|()| history.step(&mut Rng::new(seed, *step)));
@@ -121,7 +124,20 @@ impl History<'_> {
         if self.calm || rng.percent(95) {
             self.apply(luck, tick, !self.calm && rng.percent(15))?;
         }
+        if self.split && rng.percent(50) {
+            let luck = if !self.calm && rng.percent(30) { Luck::Killed(rng.below(12), rng.percent(70)) } else { Luck::Good };
+            self.janitor(luck)?;
+        }
         Ok(())
+    }
+
+    /// The other host removes what may go.
+    fn janitor(&mut self, luck: Luck) -> Result<bool, String> {
+        self.say("the janitor:");
+        self.world.change_hosts(Role::Janitor);
+        let rests = self.apply(luck, TimeDelta::milliseconds(1), false);
+        self.world.change_hosts(Role::Writer);
+        rests
     }
 
     fn change(&mut self, source: &str, back: bool, moves: bool) {
@@ -183,7 +199,7 @@ impl History<'_> {
                         "loses its end"
                     }
                     1 => {
-                        store.delete(&object.key).unwrap();
+                        store.lose(&object.key);
                         "is lost"
                     }
                     _ => {
@@ -213,6 +229,11 @@ impl History<'_> {
             }
             (19, _) if rng.percent(50) => {
                 let text = manifest(rng);
+                let locks = |set: &PolicySet| set.stores["offsite"].locked_until(self.world.now()).is_some();
+                // what was promised is not taken back by a manifest that does not know of it
+                if locks(&self.world.set) && !locks(&set(&text)) {
+                    return;
+                }
                 self.say("the manifest becomes:");
                 self.story.extend(text.lines().map(|line| format!("    {line}")));
                 self.world.set = set(&text);
@@ -268,7 +289,9 @@ impl History<'_> {
         let store = &self.world.stores[number];
         self.world.advance(TimeDelta::milliseconds(1));
         let at = to_millis(self.world.now());
-        let found = check(store, &self.world.instance, series, &key, 1, 1, &AtomicBool::new(false));
+        let (identities, cancel) = (Identities::none(), AtomicBool::new(false));
+        let eyes = Eyes { level: 1, threads: 1, identities: &identities, cancel: &cancel };
+        let found = check(store, &self.world.instance, series, &key, &eyes);
         let record = CheckRecord {
             format_version: FormatVersion::CURRENT,
             series: series.clone(),
@@ -313,6 +336,15 @@ impl History<'_> {
         self.nothing_is_lost(&notes.looks)?;
         self.nothing_twice(&before, notes.looks.first().map(|look| &look.facts), &plan)?;
         self.copies_are_held(&before, &notes.looks)?;
+        self.world.truth.unpromised(&self.world.stores, &self.world.instance).into_iter().next().map_or(Ok(()), Err)?;
+        let role = self.world.role;
+        let stranger = plan.steps.iter().find(|step| match step.work.kind() {
+            "delete" | "sweep" => role == Role::Writer,
+            _ => role == Role::Janitor,
+        });
+        if let Some(step) = stranger {
+            return Err(format!("{} is nothing for a {role:?}", step.address));
+        }
         self.nothing_flaps(&before)?;
         if let (true, Some(outcome)) = (approve, &outcome) {
             let unasked = outcome.steps.iter().find(|s| s.kind == "delete" && plan.step(&s.address).is_none());
@@ -337,7 +369,9 @@ impl History<'_> {
             if let Some(step) = again.steps.first() {
                 return Err(format!("a step is left after apply at the same instant: {} because of {:?}", step.address, step.reason));
             }
-            self.nothing_abandoned(&facts, down)?;
+            if role != Role::Writer {
+                self.nothing_abandoned(&facts, down)?;
+            }
         }
         Ok(true)
     }
@@ -448,7 +482,8 @@ impl History<'_> {
             let named =
                 |series: &Name| self.world.set.policies.values().any(|p| p.series == *series && p.stores.contains(&name(STORES[number])));
             let orphans = listing.series.iter().filter(|(s, _)| named(s)).flat_map(|(_, s)| &s.orphans).filter(|o| o.abandoned);
-            let left = orphans.flat_map(|o| &o.keys).chain(listing.leftovers.iter().filter(|l| l.abandoned).map(|l| &l.key)).next();
+            let free = |key: &&String| self.world.stores[number].retained(key).unwrap().is_none_or(|until| until <= self.world.now());
+            let left = orphans.flat_map(|o| &o.keys).chain(listing.leftovers.iter().filter(|l| l.abandoned).map(|l| &l.key)).find(free);
             if let Some(key) = left {
                 return Err(format!("`{key}` was left by a run that is dead, and stays on {}", STORES[number]));
             }
@@ -467,7 +502,11 @@ impl History<'_> {
         self.say("everything is mended, a day later");
         self.recover(Luck::Good)?;
         for tries in 0.. {
-            if self.apply(Luck::Good, TimeDelta::milliseconds(1), false)? {
+            let mut rests = self.apply(Luck::Good, TimeDelta::milliseconds(1), false)?;
+            if self.split {
+                rests &= self.janitor(Luck::Good)?;
+            }
+            if rests {
                 break;
             }
             if tries > REST {
@@ -475,6 +514,9 @@ impl History<'_> {
             }
         }
         let facts = self.world.facts(true);
+        if self.split {
+            self.world.change_hosts(Role::Janitor);
+        }
         let plan = self.world.plan(&facts, facts.at);
         if plan.findings.iter().any(|f| f.message.contains("not deleted")) {
             return Ok(());

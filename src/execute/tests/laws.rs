@@ -9,7 +9,7 @@ use super::world::{STORES, locked, name, record};
 use super::yard::Yard;
 use crate::facts::{Artifact, Facts, Listing, Series};
 use crate::model::id::{ArtifactId, Instant, Name};
-use crate::model::{Policy, PolicySet, PolicyState};
+use crate::model::{Backfill, Policy, PolicySet, PolicyState};
 use crate::plan::{FUTURE_TOLERANCE, Item, Rules, judge};
 use crate::store::key::CatalogKey;
 use crate::store::layout::{self, Place};
@@ -192,7 +192,9 @@ impl Truth {
                 let here: BTreeMap<ArtifactId, &Artifact> =
                     listing.series.get(&policy.series).into_iter().flat_map(|s| &s.artifacts).map(|a| (a.id, a)).collect();
                 let all: BTreeMap<ArtifactId, &Artifact> = whole.iter().chain(&here).map(|(id, a)| (*id, *a)).collect();
-                let items: Vec<Item> = all.values().map(|a| item(a, here.get(&a.id).copied(), whole.contains_key(&a.id))).collect();
+                let begins = begins(set, store, (facts.at, listing.created), &here, &all);
+                let given = all.values().filter(|a| here.contains_key(&a.id) || begins.is_none_or(|begins| a.instant >= begins));
+                let items: Vec<Item> = given.map(|a| item(a, here.get(&a.id).copied(), whole.contains_key(&a.id))).collect();
                 let kept = self.kept(set, policy, store, &items, facts.at);
                 wanted.extend(kept.filter(|id| whole.contains_key(id) && !rotten.contains(id)).map(|id| (policy.series.clone(), id)));
             }
@@ -269,6 +271,13 @@ impl Truth {
                     let broken = theirs.iter().filter(|i| !i.complete).map(|i| i.id).collect::<BTreeSet<_>>();
                     explained.extend(self.kept(set, policy, other, &theirs, facts.at).filter(|id| broken.contains(id)));
                 }
+                // what its store has promised, and what that needs
+                let raw = &stores[usize::from(store.as_str() != STORES[0])];
+                let promised =
+                    catalog(raw, &set.instance).into_iter().filter(|(key, s, _)| *s == policy.series && locked_at(raw, key, facts.at));
+                for (_, _, key) in promised {
+                    explained.extend(series.artifacts.iter().filter(|a| a.id == key.id || Some(a.id.random()) == key.need).map(|a| a.id));
+                }
                 let more = series.artifacts.iter().filter(|a| !explained.contains(&a.id));
                 wrong.extend(more.map(|a| format!("{} of {} stays on {store} for no reason", a.id, policy.series)));
             }
@@ -284,12 +293,31 @@ impl Truth {
                     Some(_) => false,
                     None => true,
                 };
-                if lost {
+                if lost && !locked_at(raw, &key, facts.at) {
                     wrong.push(format!("`{key}` lies on {} and belongs to nothing", STORES[number]));
                 }
             }
             if let Some(leftover) = raw.leftovers("").unwrap().first() {
                 wrong.push(format!("`{}` was never finished on {}", leftover.key, STORES[number]));
+            }
+        }
+        wrong
+    }
+
+    /// Owners of bytes that may go before what points at them: their promise is shorter.
+    #[expect(clippy::unused_self, reason = "reads as one of the laws")]
+    pub(super) fn unpromised(&self, stores: &[Memory; 2], instance: &Name) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for raw in stores {
+            let catalog = catalog(raw, instance);
+            for (key, series, child) in catalog.iter().filter(|(_, _, key)| key.need.is_some()) {
+                let Some(until) = raw.retained(key).unwrap() else { continue };
+                let owners = catalog.iter().filter(|(_, s, k)| s == series && Some(k.id.random()) == child.need);
+                let payload =
+                    owners.clone().flat_map(|(_, s, k)| raw.list(&layout::payload_folder(instance, s, &k.id, k.generation)).unwrap());
+                let keys = payload.map(|object| object.key).chain(owners.map(|(key, ..)| key.clone()));
+                let short = keys.into_iter().find(|key| raw.retained(key).unwrap().is_none_or(|own| own < until));
+                wrong.extend(short.map(|short| format!("`{short}` may go before {}, which needs it", child.id)));
             }
         }
         wrong
@@ -312,6 +340,36 @@ impl Truth {
         }
         wrong
     }
+}
+
+/// Whether a store does not give an object up yet.
+fn locked_at(store: &Memory, key: &str, at: Instant) -> bool {
+    store.retained(key).unwrap().is_some_and(|until| until > at)
+}
+
+/// Where the past of a series begins on a store, by what is there and by its manifest, with all that it needs; none: everything.
+fn begins(
+    set: &PolicySet,
+    store: &Name,
+    (at, created): (Instant, Option<Instant>),
+    here: &BTreeMap<ArtifactId, &Artifact>,
+    all: &BTreeMap<ArtifactId, &Artifact>,
+) -> Option<Instant> {
+    let dated =
+        |of: &BTreeMap<ArtifactId, &Artifact>| of.values().map(|a| a.instant).filter(|i| *i <= at + FUTURE_TOLERANCE).collect::<Vec<_>>();
+    let mut begins = match (dated(here).into_iter().min(), set.stores[store].backfill) {
+        (_, Backfill::All) => return None,
+        (Some(oldest), _) => oldest,
+        (None, Backfill::Newest) => dated(all).into_iter().max()?,
+        (None, Backfill::None) => created?,
+    };
+    while let Some(older) = all.values().filter(|a| a.instant >= begins).find_map(|child| {
+        let owner = all.values().find(|a| child.need == Some(a.id.random()))?;
+        (owner.instant < begins).then_some(owner.instant)
+    }) {
+        begins = older;
+    }
+    Some(begins)
 }
 
 /// Every artifact of a store.

@@ -3,7 +3,10 @@
 mod chance;
 mod histories;
 mod laws;
+mod leases;
 mod numbers;
+mod odd;
+mod stores;
 mod watched;
 mod world;
 mod yard;

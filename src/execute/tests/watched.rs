@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 use super::laws;
 use super::world::{STORES, locked};
 use crate::facts::Facts;
+use crate::model::Store;
 use crate::model::id::{Instant, Name};
 use crate::store::faults::{Budget, Faulty};
 use crate::store::layout::{self, Place};
-use crate::store::{Created, Locked, Memory, Object, Reach, ReadStore, Removed, StoreError, Survey, Upload, WriteStore};
+use crate::store::{Created, Memory, Object, Reach, ReadStore, Register, Removed, StoreError, Survey, Swap, Upload, WriteStore};
 
 /// One look of a run at the world, and what was true then.
 pub(super) struct Look {
@@ -45,9 +46,21 @@ pub(super) struct Watched {
     /// Whether the process dies at once, or only when it touches a store again.
     pub(super) at_once: bool,
     pub(super) wanted: Arc<dyn Fn() -> laws::Ids + Send + Sync>,
+    /// The store as its manifest declares it.
+    pub(super) declared: Option<Store>,
 }
 
 impl Watched {
+    /// Keeps what it was given for as long as the manifest says, as a bucket with object lock does.
+    fn promise(&self, key: &str) {
+        let kept = matches!(layout::parse(&self.instance, key), Some(Place::Record(..) | Place::Data { .. }));
+        if let (true, Some(declared), Ok(Some(object))) = (kept, &self.declared, self.raw.look(key))
+            && let Some(until) = declared.locked_until(object.modified)
+        {
+            self.raw.extend(key, until).unwrap();
+        }
+    }
+
     fn after<T>(&self, key: &str, result: T, failed: bool) -> T {
         if self.budget.dead() && (self.at_once || failed) {
             freeze(&self.notes, &self.state, &format!("{} {key}", if failed { "before" } else { "after" }));
@@ -119,7 +132,9 @@ impl ReadStore for Watched {
 
 impl WriteStore for Watched {
     fn create(&self, key: &str, bytes: &[u8]) -> Result<Created, StoreError> {
-        self.pass(key, self.inner.create(key, bytes))
+        let created = self.inner.create(key, bytes);
+        self.promise(key);
+        self.pass(key, created)
     }
 
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError> {
@@ -143,8 +158,24 @@ impl WriteStore for Watched {
         self.pass(key, self.inner.delete(key))
     }
 
-    fn lock(&self, key: &str, holder: &str) -> Result<Locked, StoreError> {
-        self.pass(key, self.inner.lock(key, holder))
+    fn swapper(&self) -> Option<Arc<dyn Swap>> {
+        let inner = self.inner.swapper()?;
+        Some(Arc::new(WatchedSwap { inner, store: self.clone() }))
+    }
+}
+
+struct WatchedSwap {
+    inner: Arc<dyn Swap>,
+    store: Watched,
+}
+
+impl Swap for WatchedSwap {
+    fn load(&self, key: &str) -> Result<Option<Register>, StoreError> {
+        self.store.pass(key, self.inner.load(key))
+    }
+
+    fn swap(&self, key: &str, expected: Option<&str>, bytes: &[u8]) -> Result<Option<String>, StoreError> {
+        self.store.pass(key, self.inner.swap(key, expected, bytes))
     }
 }
 
@@ -170,6 +201,7 @@ impl Upload for WatchedUpload {
     fn commit(mut self: Box<Self>) -> Result<Created, StoreError> {
         let Some(inner) = self.inner.take() else { return Ok(Created::Taken) };
         let result = inner.commit();
+        self.store.promise(&self.key);
         self.store.pass(&self.key, result)
     }
 }

@@ -14,20 +14,22 @@ use super::numbers::{Held, Numbers};
 use super::watched::{Look, Notes, Watched, freeze};
 use super::yard::{Hands, Yard};
 use crate::execute::window::{self, Awoken};
-use crate::execute::{Clock, Host, LocalState, Observe, Order, Outcome, Ports, apply};
+use crate::execute::{Clock, Host, LocalState, Observe, Order, Outcome, Ports, apply, informed};
 use crate::facts::Facts;
 use crate::model::id::{Instant, Name};
 use crate::model::{PolicySet, read};
 use crate::observe::{Eyes, collect};
-use crate::plan::{Plan, Request, Step, decide};
+use crate::plan::{Plan, Request, Role, Step, decide};
 use crate::runtime::Runtime;
 use crate::source::Sources;
 use crate::store::faults::{Budget, Fault, Faulty};
+use crate::store::lease::{Claimant, Process};
 use crate::store::record::Record;
 use crate::store::{Memory, ReadStore, StoreError, WriteStore};
 
 pub(super) const STORES: [&str; 2] = ["local", "offsite"];
 const HOST: &str = "host-1";
+const JANITOR: &str = "host-2";
 
 pub(super) fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -85,11 +87,20 @@ pub(super) struct World {
     pub(super) yard: Arc<Yard>,
     pub(super) now: Arc<Mutex<Instant>>,
     pub(super) truth: laws::Truth,
+    /// What the host may do that looks and applies.
+    pub(super) role: Role,
+    /// Makes of a store, by its number, what a run has of it.
+    pub(super) wrap: Option<Wrap>,
     entropy: Arc<Mutex<Rng>>,
     folder: tempfile::TempDir,
     state: PathBuf,
     states: usize,
+    /// The local state of the other host: of the janitor, or of whoever captures while the janitor is at work.
+    other: PathBuf,
 }
+
+/// See [`World::wrap`].
+pub(super) type Wrap = Arc<dyn Fn(usize, Arc<dyn WriteStore>) -> Arc<dyn WriteStore> + Send + Sync>;
 
 impl World {
     pub(super) fn new(seed: u64, set: Arc<PolicySet>) -> Self {
@@ -108,6 +119,9 @@ impl World {
             down: [false; 2],
             now: Arc::new(Mutex::new(now)),
             truth: laws::Truth::default(),
+            role: Role::Whole,
+            wrap: None,
+            other: folder.path().join("janitor-0"),
             entropy: Arc::new(Mutex::new(Rng::new(seed, u64::MAX))),
             state,
             folder,
@@ -127,21 +141,41 @@ impl World {
         }
     }
 
+    /// Changes places with the host of the other role.
+    pub(super) fn change_hosts(&mut self, role: Role) {
+        self.role = role;
+        std::mem::swap(&mut self.state, &mut self.other);
+    }
+
+    fn wrapped(&self, stores: [Arc<dyn WriteStore>; 2]) -> [Arc<dyn WriteStore>; 2] {
+        let [local, offsite] = stores;
+        match &self.wrap {
+            Some(wrap) => [wrap(0, local), wrap(1, offsite)],
+            None => [local, offsite],
+        }
+    }
+
+    fn request(&self) -> Request {
+        Request { role: self.role, ..Request::default() }
+    }
+
     /// The world as it is, without what a run may not see.
     pub(super) fn facts(&self, all: bool) -> Facts {
-        let stores = self.stores.clone().map(|store| Arc::new(store) as Arc<dyn WriteStore>);
+        let stores = self.wrapped(self.stores.clone().map(|store| Arc::new(store) as Arc<dyn WriteStore>));
         let state = LocalState::new(self.state.clone());
         let down = if all { [false; 2] } else { self.down };
         let owed = window::owed(&state).unwrap();
         let yard = Arc::new(self.hands(&Budget::unlimited(), false, &Arc::default(), None));
-        let eyes = Eyes { owed, ..eyes(&self.set, stores, down, &(Arc::clone(&self.sources) as Arc<dyn Sources>), &state, yard) };
-        collect(&self.set, &eyes, self.now())
+        let eyes = eyes(&self.set, stores, down, &(Arc::clone(&self.sources) as Arc<dyn Sources>), &state, yard, self.now());
+        collect(&self.set, &Eyes { owed, ..seen_by(self.role, eyes) }, self.now())
     }
 
     /// What a plan at that instant would do, if nothing changed since these facts, in which every store was in reach.
     pub(super) fn plan(&self, facts: &Facts, at: Instant) -> Plan {
-        let seen = if self.down == [false; 2] { facts.clone() } else { self.facts(false) };
-        decide(&self.set, &seen, at, &Request::default())
+        let mut seen = if self.down == [false; 2] { facts.clone() } else { self.facts(false) };
+        let stores = STORES.iter().zip(&self.stores).zip(self.down).filter(|(_, down)| !down);
+        let stores = stores.map(|((n, store), _)| (name(n), Arc::new(store.clone()) as Arc<dyn WriteStore>)).collect();
+        informed(&self.set, &stores, &mut seen, self.role, |facts| decide(&self.set, facts, at, &self.request()))
     }
 
     /// One `apply` of what `plan` shows.
@@ -169,7 +203,8 @@ impl World {
             Arc::new(move || {
                 let all = raw.clone().map(|store| Arc::new(store) as Arc<dyn WriteStore>);
                 let at = *locked(&now);
-                truth.wanted(&set, &raw, &collect(&set, &eyes(&set, all, [false; 2], &sources, &state, Arc::clone(&seeing)), at), down)
+                let eyes = eyes(&set, all, [false; 2], &sources, &state, Arc::clone(&seeing), at);
+                truth.wanted(&set, &raw, &collect(&set, &Eyes { any_owner: true, ..eyes }, at), down)
             })
         };
         let watched: [Arc<dyn WriteStore>; 2] = std::array::from_fn(|number| {
@@ -183,8 +218,10 @@ impl World {
                 state: places.clone(),
                 at_once,
                 wanted: Arc::clone(&wanted),
+                declared: self.set.stores.get(STORES[number]).cloned(),
             }) as Arc<dyn WriteStore>
         });
+        let watched = self.wrapped(watched);
         let plan = self.plan(facts, self.now());
         let approved: Option<BTreeSet<String>> = approve.then(|| plan.steps.iter().flat_map(Step::approvals).collect());
         let hands: Arc<dyn Runtime> = Arc::new(self.hands(&budget, at_once, &notes, approved.clone()));
@@ -194,10 +231,12 @@ impl World {
         let observe: Observe = {
             let (set, watched, state, sources) = (Arc::clone(&self.set), watched.clone(), Arc::clone(&state), Arc::clone(&sources));
             let (down, notes, clock, hands) = (self.down, Arc::clone(&notes), Arc::clone(&clock), Arc::clone(&hands));
+            let role = self.role;
             Arc::new(move || {
                 let owed = window::owed(&state).unwrap();
-                let eyes = Eyes { owed, ..eyes(&set, watched.clone(), down, &sources, &state, Arc::clone(&hands)) };
-                let facts = collect(&set, &eyes, clock());
+                let at = clock();
+                let eyes = eyes(&set, watched.clone(), down, &sources, &state, Arc::clone(&hands), at);
+                let facts = collect(&set, &Eyes { owed, ..seen_by(role, eyes) }, at);
                 locked(&notes).looks.push(Look { facts: facts.clone(), wanted: None });
                 facts
             })
@@ -208,7 +247,7 @@ impl World {
             self.yard.answer(after);
             self.yard.disturbed.store(true, Ordering::SeqCst);
         }
-        let order = Order { set: Arc::clone(&self.set), plan: plan.clone(), request: Request::default(), approved };
+        let order = Order { set: Arc::clone(&self.set), plan: plan.clone(), request: self.request(), approved };
         let outcome = runtime.block_on(apply(order, ports, observe)).ok();
         drop(watched);
         if !self.yard.away() {
@@ -229,7 +268,9 @@ impl World {
         let notes = std::mem::take(&mut *locked(notes));
         if let Some(frozen) = &notes.frozen {
             self.state.clone_from(frozen);
-            self.yard.live_in(frozen);
+            if self.role != Role::Janitor {
+                self.yard.live_in(frozen);
+            }
         }
         notes
     }
@@ -246,6 +287,14 @@ impl World {
         let awoken = window::recover(&ports, &[]).unwrap().windows;
         drop(ports);
         (awoken, self.end(&budget, &notes, &places))
+    }
+
+    /// What a step acts on that is performed alone.
+    pub(super) fn bare(&self) -> Ports {
+        let stores = STORES.iter().zip(self.stores.clone()).map(|(n, store)| (name(n), Arc::new(store) as Arc<dyn WriteStore>));
+        let hands = Arc::new(self.hands(&Budget::unlimited(), false, &Arc::default(), None));
+        let state = Arc::new(LocalState::new(self.state.clone()));
+        self.ports(hands, stores.collect(), self.clock(TimeDelta::milliseconds(1)), state)
     }
 
     fn hands(&self, budget: &Arc<Budget>, at_once: bool, notes: &Arc<Mutex<Notes>>, approved: Option<BTreeSet<String>>) -> Hands {
@@ -271,6 +320,7 @@ impl World {
         Ports {
             runtime,
             settle: std::time::Duration::ZERO,
+            identities: Arc::default(),
             engine_at: Arc::new(move |_| Arc::clone(&elsewhere)),
             stores,
             sources: Arc::clone(&self.sources) as Arc<dyn Sources>,
@@ -280,7 +330,13 @@ impl World {
                 std::array::from_fn(|_| rng.next().to_le_bytes()[3])
             }),
             state,
-            host: Host { id: HOST.to_owned(), name: "host".to_owned(), pid: 1 },
+            host: Host { id: host(self.role).to_owned(), name: "host".to_owned(), pid: 1 },
+            // One run after the other: whoever has left a lease is gone.
+            claimant: Claimant {
+                process: Process { boot: "boot".to_owned(), pid_namespace: 1, ..Process::default() },
+                uptime: Arc::new(|| std::time::Duration::ZERO),
+                alive: Arc::new(|_, _| false),
+            },
             report: Arc::new(|_| {}),
             temp_tag: "test".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),
@@ -296,6 +352,7 @@ fn eyes(
     sources: &Arc<dyn Sources>,
     state: &LocalState,
     runtime: Arc<dyn Runtime>,
+    now: Instant,
 ) -> Eyes {
     let down_now = || StoreError::Unusable { message: "it is out of reach".to_owned(), help: "wait".to_owned() };
     let stores = STORES
@@ -307,13 +364,25 @@ fn eyes(
         runtime: Some(runtime),
         owed: Vec::new(),
         stores: stores.filter(|(name, _)| set.stores.contains_key(name)).collect(),
-        sources: Arc::clone(sources),
+        sources: Some(Arc::clone(sources)),
         known: state.stores().unwrap(),
         abandoned: state.abandoned().unwrap(),
         dead_tags: std::collections::BTreeSet::new(),
         host: HOST.to_owned(),
-        reading: false,
+        own: STORES.iter().map(|store| (name(store), state.commits(&set.instance, &name(store), now).unwrap())).collect(),
+        any_owner: false,
+        catalog_only: false,
     }
+}
+
+fn host(role: Role) -> &'static str {
+    if role == Role::Janitor { JANITOR } else { HOST }
+}
+
+/// What a host of that role looks at.
+fn seen_by(role: Role, eyes: Eyes) -> Eyes {
+    let host = host(role).to_owned();
+    if role == Role::Janitor { Eyes { any_owner: true, host, runtime: None, sources: None, ..eyes } } else { Eyes { host, ..eyes } }
 }
 
 /// Reads a record that nobody damages.

@@ -17,6 +17,10 @@ codes! { Lint;
         "`min_count = 1` lets retention go down to the newest artifact alone. If that one turns out to be damaged, or holds what was already broken, there is nothing before it. Keep at least two.";
     MAX_DOWNTIME_WITHOUT_STOP warning "max-downtime-without-stop", "a limit for services that are not stopped",
         "`max_downtime` says how long services may be quiet, and the policy's source stops none. Either the list `stop` of the source was forgotten, and it is read while others write to it, or the key does nothing.";
+    SINGLE_RECIPIENT warning "single-recipient", "one key that everything depends on",
+        "What is encrypted can be restored with the secret key of a recipient and by nobody else, this program included. With one recipient, a lost key is the loss of every backup. Name at least two, and keep their secret keys in different places.";
+    READABLE_OFFSITE warning "readable-offsite", "a bucket that holds readable artifacts",
+        "The policy names no recipients, so its artifacts lie readable in a bucket: for the provider, for everybody who gets the credentials, and after a mistake in the bucket's policy for the world. Encryption by the service (`sse`) changes none of these. Write `[encryption] recipients`.";
     UNUSED_STORE warning "unused-store", "a store that no policy names",
         "Nothing is written to this store and nothing in it is planned. If its artifacts are to stay under retention, name it in a policy (`state = \"retired\"` captures nothing), else remove the table.";
     UNUSED_SOURCE warning "unused-source", "a source that no policy names",

@@ -83,6 +83,12 @@ codes! { Manifest;
         "`base` and `pitr_window` belong to captures of a log that continues an earlier artifact, as a database's does. Files and commands have no log, and no source of this version has one.";
     ENCRYPTION_REQUIRED error "encryption-required", "a store that refuses what is not encrypted",
         "The store has `require_encryption`, and a policy that writes there names no recipients, so that whoever reads the store could read its artifacts. Name the public keys of those who may restore under `[encryption] recipients` or at the policy.";
+    BAD_RECIPIENT error "bad-recipient", "something that nothing can be encrypted to",
+        "Recipients are public keys: age's own (`age1...`), SSH keys of type ed25519 or RSA, hardware keys (`age1tag1...`, `age1tagpq1...`) and those of age plugins (`age1NAME1...`). Keys have checksums, so a mistyped one is found here and not when a backup is needed. At most 32 can stand together, and post-quantum ones not beside others.";
+    SECRET_RECIPIENT error "secret-recipient", "a secret key in place of a public one",
+        "`recipients` are public keys. A secret key in a manifest is in git, and in every store beside the backups that it opens, so it must be treated as leaked: make a new pair, write its public half, and capture again what must stay private. Its text is never shown.";
+    DUPLICATE_RECIPIENT error "duplicate-recipient", "one key twice in a list",
+        "Naming a key twice changes nothing about who can restore. Where a list should have two keys so that one may be lost, two times the same one is none to spare.";
     USER_WITHOUT_CONTAINER error "user-without-container", "a user of no container",
         "`user` says as whom a command runs inside of `container`. Without a container the command runs on this host, as the user who runs this program, and the key would do nothing. Set `container` or remove `user`.";
     READY_FORM error "ready-form", "keys of readiness that do not fit each other",

@@ -33,6 +33,16 @@ CLOCK_BEHIND error "clock-behind", "artifacts are dated after now",
     "At least one artifact is dated in the future: the clock of this host was set back, or was ahead when the artifact was made. Ages mean nothing then, so nothing of the series is deleted; captures go on. Set the clock right; if the artifact's own date is wrong, deletes begin again when that date has passed.";
 UNREADABLE_RECORD error "unreadable-record", "a catalogue has entries that this version cannot read",
     "The names were written by a newer version of this program or damaged. They may need artifacts that this version would delete, so nothing of the series is deleted.";
+CLOCK_SKEW error "clock-skew", "the clocks of a store and of this host differ",
+    "The store's own clock is more than five minutes away from the clock of this host. What is old and what is young is told by both: a lease that seems to have ended, an upload that seems abandoned, an artifact that seems past its time. Nothing is deleted or swept there until they agree; captures and copies go on. Set the clock of this host right, by NTP as a rule.";
+PAYLOAD_UNLISTED advice "payload-unlisted", "the payload of a store was not listed",
+    "`--catalog-only` reads the catalogue and leaves the payload out, which is quick and cheap on a store with many objects. Objects that are missing or cut are not seen then: everything that has a record counts as whole. Captures and copies go on, and a copy is checked on its way; nothing is deleted or swept.";
+STORE_UNSEEN advice "store-unseen", "a janitor does not see a store of the policy",
+    "`--only-delete` runs on another host than the one that captures, and a directory of that host cannot be seen from here. Nothing is deleted there, and nothing on the first store of a policy, as what goes there could be the last copy of what another store lacks; the other stores are looked after.";
+OTHER_RULES error "other-rules", "a series was made under other retention rules than a janitor has",
+    "The newest record of the series names the rules of the manifest that it was made from, and they are not those of the manifest here: one that was not brought up to date on this host, as a rule. Deleting by old rules could take what the new ones keep, so that nothing of the series is deleted. Give this host the same manifest. Records of earlier versions do not name their rules; then the whole manifest has to be the same.";
+SERVICES_UNSEEN advice "services-unseen", "services were not looked at",
+    "A plan from an inventory asks no engine. Captures are in it as they would be without services; what would be stopped for them, and whether something stands in the way of that, is shown by a plan on the host itself.";
 DELETE_PAUSED advice "delete-paused", "a paused policy deletes nothing",
     "The policy's `state` is `paused`: it captures, copies and deletes nothing. Artifacts that its retention lets go are kept until it is active or retired.";
 DAMAGED warning "damaged", "a copy is damaged and no good one is known",

@@ -23,13 +23,10 @@ const FOREIGN: usize = 1000;
 /// Run records that one look reads.
 const RUNS: usize = 1000;
 
-/// Records from which on a thread of its own pays.
-const BIG: usize = 10_000;
-
 pub(super) struct Join<'a> {
-    store: &'a dyn ReadStore,
-    instance: &'a Name,
-    listing: Listing,
+    pub(super) store: &'a dyn ReadStore,
+    pub(super) instance: &'a Name,
+    pub(super) listing: Listing,
     /// By series, ids whose records cannot be read: their payload is nobody's orphan.
     veiled: BTreeMap<Name, BTreeSet<String>>,
 }
@@ -76,38 +73,6 @@ impl<'a> Join<'a> {
         })
     }
 
-    /// Every area of the instance, the catalogue first.
-    pub(super) fn all(&mut self, now: Instant) -> Result<(), StoreError> {
-        let catalog = self.list(Area::Catalog)?;
-        let (store, folder) = (self.store, Area::Data.folder(self.instance));
-        let data = if catalog.len() < BIG {
-            self.catalog(catalog);
-            store.survey(&folder, Reach::Deep)?
-        } else {
-            // the payload's listing begins after the catalogue's, but need not wait until that is understood
-            let list = || store.survey(&folder, Reach::Deep);
-            std::thread::scope(|scope| {
-                let listing = scope.spawn(list);
-                self.catalog(catalog);
-                listing.join().unwrap_or_else(|_| list())
-            })?
-        };
-        let data = self.rest(data);
-        self.data(&data);
-        drop(data);
-        let checks = self.list(Area::Checks)?;
-        self.checks(checks);
-        let holds = self.list(Area::Holds)?;
-        self.holds(holds);
-        let runs = self.list(Area::Runs)?;
-        self.runs(runs, now);
-        for (area, ours) in [(Area::Manifests, true), (Area::Lock, false)] {
-            let survey = self.store.survey(&area.folder(self.instance), Reach::Deep)?;
-            self.take(survey, |place| if ours { matches!(place, Place::Manifest { .. }) } else { matches!(place, Place::Lock(_)) });
-        }
-        Ok(())
-    }
-
     /// Takes a survey of objects that need no more than to be ours.
     pub(super) fn take(&mut self, survey: Survey, ours: impl Fn(&Place<'_>) -> bool) {
         let instance = self.instance;
@@ -115,13 +80,8 @@ impl<'a> Join<'a> {
         self.strange(objects.into_iter().filter(|object| !layout::parse(instance, &object.key).is_some_and(|place| ours(&place))));
     }
 
-    fn list(&mut self, area: Area) -> Result<Vec<Object>, StoreError> {
-        let survey = self.store.survey(&area.folder(self.instance), Reach::Deep)?;
-        Ok(self.rest(survey))
-    }
-
     /// Takes what every survey has beside its objects.
-    fn rest(&mut self, survey: Survey) -> Vec<Object> {
+    pub(super) fn rest(&mut self, survey: Survey) -> Vec<Object> {
         self.listing.complete &= survey.unread.is_empty();
         self.listing.leftovers.extend(survey.leftovers.into_iter().map(leftover));
         survey.strangers.into_iter().for_each(|key| self.foreign(key));
@@ -138,7 +98,7 @@ impl<'a> Join<'a> {
         }
     }
 
-    fn catalog(&mut self, objects: Vec<Object>) {
+    pub(super) fn catalog(&mut self, objects: Vec<Object>) {
         let prefix = Area::Catalog.folder(self.instance);
         let mut at: Option<(Name, Series)> = None;
         for Object { key, bytes, .. } in objects {
@@ -157,7 +117,7 @@ impl<'a> Join<'a> {
             let Some((name, series)) = &mut at else { continue };
             // no record is empty; one that is was cut off by something below us
             let known = CatalogKey::from_file_name(file).ok().filter(|_| bytes > 0);
-            if !known.is_some_and(|key| add(&mut series.artifacts, &key)) {
+            if !known.is_some_and(|key| add(&mut series.artifacts, &key, self.listing.payload_listed)) {
                 let id = file.split('_').next().unwrap_or_default().to_owned();
                 self.veiled.entry(name.clone()).or_default().insert(id);
                 series.unreadable.push(key);
@@ -173,7 +133,7 @@ impl<'a> Join<'a> {
         }
     }
 
-    fn data(&mut self, objects: &[Object]) {
+    pub(super) fn data(&mut self, objects: &[Object]) {
         let prefix = Area::Data.folder(self.instance).len();
         let same = |a: &Object, b: &Object| folder(&a.key[prefix..]).is_some_and(|f| folder(&b.key[prefix..]) == Some(f));
         let mut cursor = 0;
@@ -221,7 +181,15 @@ impl<'a> Join<'a> {
                 None => {
                     let keys = objects.iter().map(|object| object.key.clone()).collect();
                     let youngest = objects.iter().map(|object| object.modified).max().unwrap_or_default();
-                    series.orphans.push(Orphan { id: id.to_string(), generation: n, keys, bytes, youngest, abandoned: false });
+                    series.orphans.push(Orphan {
+                        id: id.to_string(),
+                        generation: n,
+                        keys,
+                        bytes,
+                        youngest,
+                        abandoned: false,
+                        locked_until: None,
+                    });
                 }
             }
         }
@@ -254,7 +222,7 @@ impl<'a> Join<'a> {
         self.strange(objects.iter().filter(|object| !named.contains(file(object).as_str())).map(|object| (*object).clone()));
     }
 
-    fn checks(&mut self, objects: Vec<Object>) {
+    pub(super) fn checks(&mut self, objects: Vec<Object>) {
         let mut cursor = 0;
         for object in objects {
             let Some(Place::Check(name, id, check)) = layout::parse(self.instance, &object.key) else {
@@ -276,7 +244,7 @@ impl<'a> Join<'a> {
     }
 
     /// A pin on what is not here is left alone: a person set it, and the artifact may be on its way.
-    fn holds(&mut self, objects: Vec<Object>) {
+    pub(super) fn holds(&mut self, objects: Vec<Object>) {
         let mut cursor = 0;
         for object in objects {
             let Some(Place::Hold(series, id, name)) = layout::parse(self.instance, &object.key) else {
@@ -291,7 +259,7 @@ impl<'a> Join<'a> {
     }
 
     /// Runs are listed by time and expire in about that order, so reading stops at the first that is to stay.
-    fn runs(&mut self, objects: Vec<Object>, now: Instant) {
+    pub(super) fn runs(&mut self, objects: Vec<Object>, now: Instant) {
         #[derive(Deserialize)]
         struct Expiry {
             expires: Instant,
@@ -314,13 +282,13 @@ impl<'a> Join<'a> {
 }
 
 /// Adds a record to its artifact; false if it contradicts another record of the same artifact.
-fn add(artifacts: &mut Vec<Artifact>, key: &CatalogKey) -> bool {
+fn add(artifacts: &mut Vec<Artifact>, key: &CatalogKey, payload_listed: bool) -> bool {
     let CatalogKey { id, instant, slot, need, set, bytes, generation: n } = *key;
-    let payload = if bytes == 0 { Payload::Complete } else { Payload::Damaged };
+    let payload = if bytes == 0 || !payload_listed { Payload::Complete } else { Payload::Damaged };
     let generation = Generation { n, bytes, payload, check: None };
     match artifacts.last_mut().filter(|last| last.id == id) {
         None => {
-            artifacts.push(Artifact { id, instant, slot, need, set, generations: vec![generation], holds: Vec::new() });
+            artifacts.push(Artifact { id, instant, slot, need, set, generations: vec![generation], holds: Vec::new(), locked_until: None });
             true
         }
         Some(last) => {
@@ -342,7 +310,7 @@ fn find<'a>(artifacts: &'a mut [Artifact], id: &ArtifactId, cursor: &mut usize) 
     artifacts.get_mut(at)
 }
 
-fn key_of(artifact: &Artifact, generation: &Generation) -> CatalogKey {
+pub(super) fn key_of(artifact: &Artifact, generation: &Generation) -> CatalogKey {
     let Artifact { id, instant, slot, need, set, .. } = *artifact;
     CatalogKey { id, instant, slot, need, set, bytes: generation.bytes, generation: generation.n }
 }
@@ -356,7 +324,7 @@ fn folder(rest: &str) -> Option<&str> {
 
 fn leftover(object: Object) -> Leftover {
     let Object { key, bytes, modified } = object;
-    Leftover { key, bytes, modified, abandoned: false }
+    Leftover { key, bytes, modified, abandoned: false, locked_until: None }
 }
 
 fn standing(old: Option<Check>, key: CheckKey) -> Check {

@@ -4,20 +4,36 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use super::join::Join;
+use super::own::Recalled;
 use crate::facts::{Listing, Owner, StoreFacts, Trouble};
 use crate::model::id::{Instant, Name};
 use crate::store::documents::{self, OwnerRecord, RecordError, StoreMark};
 use crate::store::layout::{self, Area, MARK, Place};
 use crate::store::{Reach, ReadStore, StoreError, Survey};
 
-/// Looks at a store for a host that means to write there.
-pub fn look(store: &dyn ReadStore, instance: &Name, remembered_uuid: Option<&str>, host: &str, now: Instant) -> StoreFacts {
-    seen(store, instance, remembered_uuid, Some(host), now).unwrap_or_else(StoreFacts::Unusable)
+/// What is looked for in a store, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// The instance.
+    pub instance: &'a Name,
+    /// The uuid that is remembered of the store.
+    pub known: Option<&'a str>,
+    /// The host that means to write there; none for whoever only reads, or only removes: then any owner is fine.
+    pub host: Option<&'a str>,
+    /// Whether payload is listed too.
+    pub payload: bool,
+    /// Whether areas are listed at the same time, which pays where a listing waits for a network.
+    pub side_by_side: bool,
+    /// Keys that this host has just written there, looked up where the listing lacks them.
+    pub own: &'a [String],
+    /// The time.
+    pub now: Instant,
 }
 
-/// Looks at a store for whoever only reads, as a restore on another machine does: any owner is fine.
-pub fn look_for_reading(store: &dyn ReadStore, instance: &Name, remembered_uuid: Option<&str>, now: Instant) -> StoreFacts {
-    seen(store, instance, remembered_uuid, None, now).unwrap_or_else(StoreFacts::Unusable)
+/// Looks at a store.
+pub fn look(store: &dyn ReadStore, look: &Look<'_>) -> StoreFacts {
+    let seen = if look.own.is_empty() { seen(store, look) } else { seen(&Recalled { store, own: look.own }, look) };
+    seen.unwrap_or_else(StoreFacts::Unusable)
 }
 
 /// A store that could not even be opened.
@@ -63,7 +79,10 @@ impl From<StoreError> for Trouble {
     }
 }
 
-fn seen(store: &dyn ReadStore, instance: &Name, remembered: Option<&str>, host: Option<&str>, now: Instant) -> Result<StoreFacts, Trouble> {
+fn seen(store: &dyn ReadStore, look: &Look<'_>) -> Result<StoreFacts, Trouble> {
+    let Look { instance, known: remembered, host, now, .. } = *look;
+    // first, as looking takes its time; a store that cannot say it cannot be listed either, and says so itself
+    let clock_ahead = store.clock().ok().flatten().map(|at| (at - now).num_seconds());
     let root = store.survey("", Reach::Flat)?;
     let mark: StoreMark = match store.get(MARK) {
         Ok(bytes) => documents::read(&bytes).map_err(|error| refused(store, MARK, &error))?,
@@ -78,20 +97,11 @@ fn seen(store: &dyn ReadStore, instance: &Name, remembered: Option<&str>, host: 
     if let Some(owner) = owner.as_ref().filter(|owner| host.is_some_and(|host| host != owner.host)) {
         return Err(Trouble::OwnedElsewhere { owner: owner.clone() });
     }
-    let listing = Listing {
-        uuid: mark.uuid,
-        complete: true,
-        free: store.free()?,
-        owner,
-        series: BTreeMap::new(),
-        leftovers: Vec::new(),
-        expired_runs: Vec::new(),
-        foreign: Vec::new(),
-    };
+    let listing = Listing { created: Some(mark.created), free: store.free()?, owner, clock_ahead, ..Listing::empty(mark.uuid) };
     let mut join = Join::new(store, instance, listing);
     join.take(claims, |place| matches!(place, Place::Owner(_)));
     join.around(root)?;
-    join.all(now)?;
+    join.all(look)?;
     Ok(StoreFacts::Ready(Box::new(join.finish())))
 }
 

@@ -1,6 +1,7 @@
 //! Facts of stores in memory, by literals.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use chrono::Duration;
 
@@ -11,7 +12,7 @@ use crate::store::documents::{self, FormatVersion, OwnerRecord, RunRecord, Store
 use crate::store::key::CatalogKey;
 use crate::store::layout::{self, CheckKey, MARK, Verdict};
 use crate::store::record::{ArtifactRef, Record, Segment};
-use crate::store::{Memory, Sha256Sum, WriteStore};
+use crate::store::{Memory, Object, Reach, ReadStore, Sha256Sum, StoreError, Survey, WriteStore};
 
 const UUID: &str = "07070707-0707-4707-8707-070707070707";
 const EXAMPLE: &[u8] = include_bytes!("../../../tests/integration/formats/record/v1.json");
@@ -65,7 +66,12 @@ fn data(key: &CatalogKey, file: &str) -> String {
 }
 
 fn seen_by(store: &Memory, remembered: Option<&str>) -> StoreFacts {
-    look(store, &name("lucid"), remembered, "host-1", now())
+    look(store, &Look { known: remembered, ..usual(&name("lucid")) })
+}
+
+/// A look for `host-1`.
+fn usual(instance: &Name) -> Look<'_> {
+    Look { instance, known: None, host: Some("host-1"), payload: true, side_by_side: false, own: &[], now: now() }
 }
 
 fn listing(store: &Memory) -> Listing {
@@ -140,7 +146,7 @@ fn the_highest_claim_counts() {
     store.put("lucid/owner/9.json", &claim("host-2"));
     let Trouble::OwnedElsewhere { owner } = trouble(seen_by(&store, None)) else { panic!() };
     assert_eq!((owner.n, owner.host.as_str()), (9, "host-2"));
-    assert!(matches!(look_for_reading(&store, &name("lucid"), None, now()), StoreFacts::Ready(_)));
+    assert!(matches!(look(&store, &Look { host: None, ..usual(&name("lucid")) }), StoreFacts::Ready(_)));
     store.put("lucid/owner/10.json", &claim("host-1"));
     assert_eq!(listing(&store).owner.unwrap().n, 10);
 }
@@ -367,7 +373,7 @@ fn a_part_that_cannot_be_read_makes_the_listing_incomplete_and_no_answer_makes_t
     assert!(!listing.complete);
     assert_eq!(listing.series[&name("config")].artifacts.len(), 1);
     let dead = crate::store::faults::Faulty::new(store, &crate::store::faults::Budget::kill_after(0));
-    let facts = look(&dead, &name("lucid"), None, "host-1", now());
+    let facts = look(&dead, &usual(&name("lucid")));
     assert!(matches!(trouble(facts), Trouble::Unusable { message, .. } if message.contains("the process was killed here")));
 }
 
@@ -383,4 +389,135 @@ fn one_uuid_behind_two_names_refuses_both() {
     };
     assert_eq!((other("a"), other("b"), other("c")), ("b".to_owned(), "a".to_owned(), "a".to_owned()));
     assert_eq!(stores[&name("new")], StoreFacts::New);
+}
+
+/// A store that shows a listing from before the last writes, and has a clock.
+struct Late {
+    now: Memory,
+    before: Memory,
+    clock: Instant,
+}
+
+impl ReadStore for Late {
+    fn survey(&self, prefix: &str, reach: Reach) -> Result<Survey, StoreError> {
+        self.before.survey(prefix, reach)
+    }
+
+    fn clock(&self) -> Result<Option<Instant>, StoreError> {
+        Ok(Some(self.clock))
+    }
+
+    fn place(&self) -> String {
+        self.now.place()
+    }
+
+    fn get(&self, key: &str) -> Result<Vec<u8>, StoreError> {
+        self.now.get(key)
+    }
+
+    fn open(&self, key: &str, offset: u64) -> Result<Box<dyn Read + Send>, StoreError> {
+        self.now.open(key, offset)
+    }
+
+    fn read_at(&self, key: &str, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+        self.now.read_at(key, offset, buffer)
+    }
+
+    fn look(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        self.now.look(key)
+    }
+
+    fn free(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+}
+
+fn ready(facts: StoreFacts) -> Listing {
+    match facts {
+        StoreFacts::Ready(listing) => *listing,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_this_host_has_just_written_is_looked_up_where_a_listing_lacks_it() {
+    let store = store();
+    put(&store, &record(1, 5), 1);
+    let before = store.fork();
+    let key = put(&store, &record(2, 6), 1);
+    let record_key = layout::record(&name("lucid"), &name("config"), &key);
+    let own = [data(&key, "files.tar.zst"), data(&key, "files.tar.zst.index"), record_key.clone(), "lucid/data/config/gone".to_owned()];
+    let late = Late { now: store.clone(), before, clock: now() - Duration::seconds(70) };
+    let instance = name("lucid");
+    let without = ready(look(&late, &usual(&instance)));
+    assert_eq!(payloads(&without).len(), 1);
+    for side_by_side in [false, true] {
+        let with = ready(look(&late, &Look { own: &own, side_by_side, ..usual(&instance) }));
+        assert_eq!(payloads(&with), [vec![(1, Payload::Complete)], vec![(1, Payload::Complete)]]);
+        assert!(with.series[&name("config")].orphans.is_empty() && with.foreign.is_empty());
+        assert_eq!((with.clock_ahead, with.created), (Some(-70), Some(now())));
+    }
+    // payload that is listed and whose record is not is nobody's orphan
+    let half = store.fork();
+    half.delete(&record_key).unwrap();
+    let late = Late { before: half, ..late };
+    assert_eq!(ready(look(&late, &usual(&instance))).series[&name("config")].orphans.len(), 1);
+    assert!(ready(look(&late, &Look { own: &own, ..usual(&instance) })).series[&name("config")].orphans.is_empty());
+    store.delete(&record_key).unwrap();
+    let gone = ready(look(&late, &Look { own: &own, ..usual(&instance) }));
+    assert_eq!(gone.series[&name("config")].artifacts.len(), 1, "what is not found by its key either is forgotten");
+}
+
+#[test]
+fn side_by_side_a_store_is_what_it_is_in_order() {
+    let store = store();
+    for n in 1..6 {
+        put(&store, &record(n, u64::from(n)), 1);
+    }
+    put(&store, &record(3, 3), 2);
+    let damaged = put(&store, &record(6, 9), 1);
+    store.lose(&data(&damaged, "files.tar.zst"));
+    store.put("lucid/data/config/20260101T000000000Z-full-mfrggzdfmztwq2lk/files", b"an orphan");
+    store.put("lucid/lock/config", b"");
+    store.put("lucid/what", b"a stranger");
+    let instance = name("lucid");
+    let one = ready(look(&store, &usual(&instance)));
+    assert_eq!(payloads(&one).last().unwrap(), &[(1, Payload::Damaged)]);
+    assert_eq!(one, ready(look(&store, &Look { side_by_side: true, ..usual(&instance) })));
+}
+
+#[test]
+fn what_is_written_or_removed_while_it_is_listed_is_looked_at_again() {
+    let store = store();
+    let (written, removed, damaged) = (put(&store, &record(1, 5), 1), put(&store, &record(2, 6), 1), put(&store, &record(3, 7), 1));
+    let before = store.fork();
+    // the record was listed, its payload was not yet
+    before.lose(&data(&written, "files.tar.zst"));
+    // and here both were, and both are gone
+    for key in [data(&removed, "files.tar.zst"), data(&removed, "files.tar.zst.index")] {
+        before.lose(&key);
+        store.lose(&key);
+    }
+    store.lose(&layout::record(&name("lucid"), &name("config"), &removed));
+    for side in [&before, &store] {
+        side.lose(&data(&damaged, "files.tar.zst"));
+    }
+    let late = Late { now: store, before, clock: now() };
+    let instance = name("lucid");
+    let found = ready(look(&late, &Look { side_by_side: true, ..usual(&instance) }));
+    assert_eq!(payloads(&found), [vec![(1, Payload::Complete)], vec![(1, Payload::Damaged)]]);
+}
+
+#[test]
+fn without_its_payload_whatever_has_a_record_counts_as_whole() {
+    let store = store();
+    let key = put(&store, &record(1, 5), 1);
+    store.lose(&data(&key, "files.tar.zst"));
+    store.put("lucid/data/config/20260101T000000000Z-full-mfrggzdfmztwq2lk/files", b"an orphan");
+    for side_by_side in [false, true] {
+        let found = ready(look(&store, &Look { payload: false, side_by_side, ..usual(&name("lucid")) }));
+        assert_eq!((found.payload_listed, payloads(&found)), (false, vec![vec![(1, Payload::Complete)]]));
+        assert!(found.series[&name("config")].orphans.is_empty());
+    }
+    assert!(listing(&store).payload_listed);
 }

@@ -44,6 +44,7 @@ pub(super) fn artifact(days: i64, seconds: i64, number: u8) -> Artifact {
         set: None,
         generations: vec![Generation { n: 1, bytes: 10, payload: Payload::Complete, check: None }],
         holds: Vec::new(),
+        locked_until: None,
     }
 }
 
@@ -133,16 +134,7 @@ impl Lab {
         }
         let loaded = read(&[("m.toml".to_owned(), text.clone())], Path::new("/m"));
         let mut set = loaded.set.unwrap_or_else(|| panic!("{text}\n{:#?}", loaded.findings));
-        let mut listing = Listing {
-            uuid: "local".to_owned(),
-            complete: true,
-            free: None,
-            owner: None,
-            series: std::collections::BTreeMap::new(),
-            leftovers: Vec::new(),
-            expired_runs: Vec::new(),
-            foreign: Vec::new(),
-        };
+        let mut listing = Listing::empty("local".to_owned());
         let mut sources = std::collections::BTreeMap::new();
         for (policy, stop) in policies {
             let source = set.sources.get_mut(*policy).unwrap();

@@ -11,8 +11,8 @@ use crate::facts::{
     Artifact, Check, CheckResult, Facts, Generation, Hold, Leftover, Listing, Orphan, Payload, Series, SourceFacts, StoreFacts, Trouble,
 };
 use crate::model::id::{ArtifactId, Capture, Instant, Name, Random};
-use crate::model::{PolicySet, read};
-use crate::plan::{FUTURE_TOLERANCE, Item, Plan, Request, Rules, Step, Work, decide, evolve, judge, removals};
+use crate::model::{Backfill, PolicySet, read};
+use crate::plan::{FUTURE_TOLERANCE, Item, Plan, Request, Role, Rules, Step, Work, decide, evolve, judge, removals};
 
 const STORES: [&str; 2] = ["local", "offsite"];
 const SERIES: [&str; 2] = ["dumps", "trees"];
@@ -44,13 +44,17 @@ fn sets() -> impl Strategy<Value = PolicySet> {
         prop::sample::select(vec!["\"local\", \"offsite\"", "\"local\", \"offsite\"", "\"offsite\", \"local\"", "\"local\""]),
         prop_oneof![8 => Just(""), 1 => Just("state = \"paused\"\n"), 1 => Just("state = \"retired\"\n"), 1 => Just("rpo = \"30h\"\n")],
     );
-    (prop::collection::vec(retentions(), 4), prop::collection::vec(policy, 2), prop::sample::select(vec!["0.5", "1.0"]), any::<bool>())
-        .prop_map(|(rules, policies, fraction, tight)| {
+    let backfill = || prop::sample::select(vec!["all", "all", "newest", "none"]);
+    let whole = (prop::sample::select(vec!["0.5", "1.0"]), any::<bool>(), [backfill(), backfill()]);
+    (prop::collection::vec(retentions(), 4), prop::collection::vec(policy, 2), whole).prop_map(
+        |(rules, policies, (fraction, tight, backfill))| {
             let mut text = format!(
                 "version = 1\nname = \"lucid\"\ntimezone = \"Etc/UTC\"\n[guard]\nmax_delete_fraction = {fraction}\n\
-                 [store.directory.local]\npath = \"/a\"\n{}[store.directory.offsite]\npath = \"/b\"\n\
+                 [store.directory.local]\npath = \"/a\"\nbackfill = \"{}\"\n{}[store.directory.offsite]\npath = \"/b\"\nbackfill = \"{}\"\n\
                  [source.files.tree]\npaths = [\"/srv\"]\n[source.command.dump]\ncommand = [\"dump\"]\n[retention]\n",
-                if tight { "min_free = \"1KiB\"\n" } else { "" }
+                backfill[0],
+                if tight { "min_free = \"1KiB\"\n" } else { "" },
+                backfill[1],
             );
             for (n, rule) in rules.iter().enumerate() {
                 text.push_str(&format!("r{n} = {rule}\n"));
@@ -69,7 +73,8 @@ fn sets() -> impl Strategy<Value = PolicySet> {
             }
             let loaded = read(&[("lucid-policy.toml".to_owned(), text.clone())], Path::new("/etc/lucid"));
             loaded.set.unwrap_or_else(|| panic!("{text}\n{:#?}", loaded.findings))
-        })
+        },
+    )
 }
 
 /// What one store has of one artifact: nothing in three of ten cases.
@@ -86,6 +91,7 @@ fn series_of(number: usize, made: &[(i64, u8, u8, [Copy; 2])]) -> [Series; 2] {
         let id = ArtifactId::new(start, Capture::Full, Random::new(random));
         let need = if number == 1 && *kind < 4 { owner } else { None };
         for (series, (what, check, held)) in both.iter_mut().zip(copies) {
+            let locked_until = (*check == 8).then(|| now() + TimeDelta::hours(i64::from(*slot) - 20));
             let result = [CheckResult::Pass, CheckResult::Fail, CheckResult::Unrun];
             let check = result.get(usize::from(*check)).map(|result| Check { at: now(), level: 1, result: *result });
             let generation = |n, payload, check| Generation { n, bytes: if need.is_some() { 0 } else { 500 }, payload, check };
@@ -103,7 +109,16 @@ fn series_of(number: usize, made: &[(i64, u8, u8, [Copy; 2])]) -> [Series; 2] {
             };
             let holds = if *held && *what > 7 { vec![Hold { name: "audit".to_owned() }] } else { Vec::new() };
             let slot = (*slot > 0).then(|| start - TimeDelta::minutes(i64::from(*slot)));
-            series.artifacts.push(Artifact { id, instant: start + TimeDelta::minutes(1), slot, need, set: None, generations, holds });
+            series.artifacts.push(Artifact {
+                id,
+                instant: start + TimeDelta::minutes(1),
+                slot,
+                need,
+                set: None,
+                generations,
+                holds,
+                locked_until,
+            });
         }
         if need.is_none() {
             owner = Some(id.random());
@@ -115,7 +130,7 @@ fn series_of(number: usize, made: &[(i64, u8, u8, [Copy; 2])]) -> [Series; 2] {
 fn orphan(number: usize, id: ArtifactId, abandoned: bool) -> Orphan {
     let keys = vec![format!("lucid/data/{}/{id}/output", SERIES[number])];
     let youngest = now() - TimeDelta::hours(if abandoned { 1 } else { 20 + id.start().timestamp() % 9 });
-    Orphan { id: id.to_string(), generation: 1, keys, bytes: 7, youngest, abandoned }
+    Orphan { id: id.to_string(), generation: 1, keys, bytes: 7, youngest, abandoned, locked_until: None }
 }
 
 fn worlds() -> impl Strategy<Value = Facts> {
@@ -129,16 +144,17 @@ fn worlds() -> impl Strategy<Value = Facts> {
         let (dumps, trees) = (series_of(0, &dumps), series_of(1, &trees));
         let both = dumps.into_iter().zip(trees).zip(STORES).zip(stores);
         let stores = both.map(|(((dumps, trees), store), kind)| {
-            let leftover = Leftover { key: "lucid/.lucid-tmp-1".to_owned(), bytes: 1, modified: now(), abandoned: kind % 2 == 0 };
+            let leftover =
+                Leftover { key: "lucid/.lucid-tmp-1".to_owned(), bytes: 1, modified: now(), abandoned: kind % 2 == 0, locked_until: None };
             let listing = Listing {
-                uuid: store.to_owned(),
+                created: Some(now() - TimeDelta::hours(i64::from(kind) * 90)),
+                payload_listed: kind != 3,
+                clock_ahead: (kind == 4).then_some(400),
                 complete: kind != 2,
                 free: Some(free),
-                owner: None,
                 series: [(name("dumps"), dumps), (name("trees"), trees)].into(),
                 leftovers: vec![leftover],
-                expired_runs: Vec::new(),
-                foreign: Vec::new(),
+                ..Listing::empty(store.to_owned())
             };
             let facts = match kind {
                 0 => StoreFacts::New,
@@ -190,6 +206,37 @@ fn deletes(plan: &Plan) -> impl Iterator<Item = (&Step, &Name, &ArtifactId, &Nam
     })
 }
 
+/// The beginning of what a store is given of a series' past: what is there, or what its manifest says, with all that it needs.
+fn begins(
+    set: &PolicySet,
+    (at, created): (Instant, Option<Instant>),
+    store: &Name,
+    here: &BTreeMap<ArtifactId, &Artifact>,
+    all: &BTreeMap<ArtifactId, &Artifact>,
+) -> Option<Instant> {
+    let backfill = set.stores[store].backfill;
+    let dated =
+        |of: &BTreeMap<ArtifactId, &Artifact>| of.values().map(|a| a.instant).filter(|i| *i <= at + FUTURE_TOLERANCE).collect::<Vec<_>>();
+    let mut begins = match (dated(here).into_iter().min(), backfill) {
+        (_, Backfill::All) => return None,
+        (Some(oldest), _) => oldest,
+        (None, Backfill::Newest) => dated(all).into_iter().max()?,
+        (None, Backfill::None) => created?,
+    };
+    while let Some(older) = all.values().filter(|a| a.instant >= begins).find_map(|child| {
+        let owner = all.values().find(|a| child.need == Some(a.id.random()))?;
+        (owner.instant < begins).then_some(owner.instant)
+    }) {
+        begins = older;
+    }
+    Some(begins)
+}
+
+fn roles() -> impl Strategy<Value = Request> {
+    prop::sample::select(vec![Role::Whole, Role::Whole, Role::Writer, Role::Janitor])
+        .prop_map(|role| Request { role, ..Request::default() })
+}
+
 /// The laws of what goes, against the facts from which it was decided.
 fn nothing_needed_goes(set: &PolicySet, facts: &Facts, plan: &Plan) -> Result<(), TestCaseError> {
     let mut left = facts.clone();
@@ -197,6 +244,9 @@ fn nothing_needed_goes(set: &PolicySet, facts: &Facts, plan: &Plan) -> Result<()
         let listed = series(facts, store, of).unwrap();
         let gone = listed.artifacts.iter().find(|a| a.id == *id).unwrap();
         prop_assert!(gone.holds.is_empty(), "{} is held", step.address);
+        prop_assert!(gone.locked_until.is_none_or(|until| until <= plan.as_of), "{} is locked", step.address);
+        let seen = facts.stores[store].listing().unwrap();
+        prop_assert!(seen.payload_listed && seen.clock_ahead.is_none(), "{store} is not seen well enough for {}", step.address);
         let counts = |a: &&Artifact| usable(listed, a) && a.instant <= facts.at + FUTURE_TOLERANCE;
         let newest = listed.artifacts.iter().filter(counts).max_by_key(|a| (a.instant, a.id));
         prop_assert!(newest.is_none_or(|newest| newest.id != *id), "{} is the newest complete one", step.address);
@@ -220,8 +270,10 @@ fn nothing_needed_goes(set: &PolicySet, facts: &Facts, plan: &Plan) -> Result<()
                     whole.insert(artifact.id);
                 }
             }
+            let begins = begins(set, (facts.at, listing.created), store, &here, &all);
             let items: Vec<Item> = all
                 .values()
+                .filter(|a| here.contains_key(&a.id) || begins.is_none_or(|begins| a.instant >= begins))
                 .map(|a| Item {
                     id: a.id,
                     instant: a.instant,
@@ -259,16 +311,17 @@ proptest! {
     }
 
     #[test]
-    fn after_a_plan_there_is_nothing_left_to_plan(set in sets(), facts in worlds()) {
-        let plan = decide(&set, &facts, now(), &Request::default());
-        let after = decide(&set, &evolve(&plan, &facts), now(), &Request::default());
+    fn after_a_plan_there_is_nothing_left_to_plan(set in sets(), facts in worlds(), request in roles()) {
+        let plan = decide(&set, &facts, now(), &request);
+        let after = decide(&set, &evolve(&plan, &facts), now(), &request);
         prop_assert!(after.steps.is_empty(), "{:#?}\nafter\n{:#?}", after.steps, plan.steps.iter().map(|s| &s.address).collect::<Vec<_>>());
     }
 
     #[test]
-    fn what_goes_now_is_nothing_that_is_needed_held_or_awaited(set in sets(), facts in worlds()) {
-        let plan = removals(&set, &facts, now(), &Request::default());
+    fn what_goes_now_is_nothing_that_is_needed_held_or_awaited(set in sets(), facts in worlds(), request in roles()) {
+        let plan = removals(&set, &facts, now(), &request);
         nothing_needed_goes(&set, &facts, &plan)?;
+        prop_assert!(request.role != Role::Writer || plan.steps.is_empty());
         let only = plan.steps.iter().all(|s| matches!(s.work, Work::Delete { .. } | Work::Sweep { .. }));
         prop_assert!(only);
     }

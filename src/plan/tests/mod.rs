@@ -5,5 +5,6 @@ mod laws;
 mod quieting;
 mod refusals;
 mod retention;
+mod stores;
 mod window_laws;
 mod windows;

@@ -6,12 +6,13 @@
 //!
 //! Opening makes nothing: folders come with the first write. Below the root no symlink is followed, neither in listing nor in
 //! reading nor in deleting; what is no regular file is a stranger. A lease is `flock` on a file that holds who has it, which the
-//! kernel frees when the process ends; the file stays.
+//! kernel frees when the process ends; the file stays. On a network's file system, where that lock may keep nobody out, there is none.
 //!
 //! It refuses a path that is not a folder, cannot be read or written, or should be a mount point and is none; the last is asked
 //! again at every use, because what lies under a lost mount is another disk.
 
 mod flusher;
+mod lease;
 mod root;
 mod walk;
 mod write;

@@ -10,6 +10,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::*;
+use crate::store::lease::tests::Host;
+use crate::store::lease::{LeaseRecord, Unlocked};
 use crate::store::port::{Created, Locked, Reach, ReadStore, WriteStore};
 use crate::store::{StoreError, conformance};
 
@@ -72,7 +74,7 @@ fn opening_and_looking_make_nothing() {
 fn files_are_0600_and_folders_0700() {
     let (dir, store) = store();
     store.create("lucid/data/a/files", b"x").unwrap();
-    let _lease = store.lock("lucid/lock/a", "me").unwrap();
+    let _lease = store.lock("lucid/lock/a", &Host::new(1).claim).unwrap();
     let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o7777;
     for folder in ["root", "root/lucid", "root/lucid/data/a", "root/lucid/lock"] {
         assert_eq!(mode(folder), 0o700, "{folder}");
@@ -190,18 +192,53 @@ fn a_mount_that_is_demanded_is_demanded_at_every_use() {
 #[test]
 fn a_lease_of_another_process_is_seen_and_ends_with_it() {
     let (dir, store) = store();
-    drop(store.lock("lucid/lock/a", "me").unwrap());
+    drop(store.lock("lucid/lock/a", &Host::new(1).claim).unwrap());
     let path = dir.path().join("root/lucid/lock/a");
     let mut other = Command::new("flock");
     other.arg("-o").arg(&path).args(["sh", "-c", "echo held; read end"]);
     let mut other = other.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     io::BufRead::read_line(&mut io::BufReader::new(other.stdout.as_mut().unwrap()), &mut line).unwrap();
-    assert!(matches!(store.lock("lucid/lock/a", "me").unwrap(), Locked::By(_)));
+    assert!(matches!(store.lock("lucid/lock/a", &Host::new(1).claim).unwrap(), Locked::By(_)));
     drop(other.stdin.take());
     other.wait().unwrap();
-    assert!(matches!(store.lock("lucid/lock/a", "me").unwrap(), Locked::Held(_)));
+    assert!(matches!(store.lock("lucid/lock/a", &Host::new(1).claim).unwrap(), Locked::Held { .. }));
     assert_eq!(fs::metadata(&path).unwrap().nlink(), 1);
+}
+
+#[test]
+fn a_lease_that_a_killed_process_left_is_taken_over_and_said() {
+    let (dir, store) = store();
+    let (one, two) = (Host::new(1).claim, Host::new(2).claim);
+    let path = dir.path().join("root/lucid/lock/a");
+    // The lock is the kernel's and ended with the process; the record was left.
+    let left = || {
+        drop(store.lock("lucid/lock/a", &one).unwrap());
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("\"released\"", "\"held\"")).unwrap();
+    };
+    left();
+    let Locked::Held { lease, said: Some(said) } = store.lock("lucid/lock/a", &two).unwrap() else { panic!("it is free, and was left") };
+    assert!(said.contains(&format!("was left by run {} of host db1", one.run)), "{said}");
+    assert!(matches!(store.unlock("lucid/lock/a", &two.run).unwrap(), Unlocked::Alive(found) if found.run == two.run));
+    assert!(matches!(store.unlock("lucid/lock/a", &one.run).unwrap(), Unlocked::Other(Some(_))));
+    drop(lease);
+    left();
+    assert!(matches!(store.unlock("lucid/lock/a", &one.run).unwrap(), Unlocked::Released(found) if found.run == one.run));
+    assert!(!LeaseRecord::read(&fs::read(&path).unwrap()).unwrap().is_held());
+    // What an older version wrote, or a write that was cut, keeps nobody out.
+    fs::write(&path, "run aaaa of host elsewhere").unwrap();
+    assert!(matches!(store.lock("lucid/lock/a", &one).unwrap(), Locked::Held { said: None, .. }));
+}
+
+#[test]
+fn a_lease_is_lost_with_the_disk_that_it_is_on() {
+    let disk = Mounted::new("size=1m");
+    let store = Directory::open(disk.path(), false, "t").unwrap();
+    let Locked::Held { lease, .. } = store.lock("lucid/lock/a", &Host::new(1).claim).unwrap() else { panic!("it was free") };
+    lease.check().unwrap();
+    assert!(Command::new("umount").arg("-l").arg(disk.path()).status().unwrap().success());
+    assert!(lease.check().unwrap_err().why.contains("is not there any more"));
 }
 
 #[test]

@@ -1,29 +1,31 @@
 //! Writing to a folder so that a power cut leaves whole objects or none.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
+use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::Directory;
 use super::flusher::Flusher;
 use super::root::{absent, enter, split};
+use crate::model::id::Random;
 use crate::store::error::StoreError;
-use crate::store::layout::TEMP_PREFIX;
-use crate::store::port::{Created, Lease, Locked, Removed, Upload, WriteStore, check_key, check_stored};
+use crate::store::layout::{SCRATCH_PREFIX, TEMP_PREFIX};
+use crate::store::lease::{Claim, Unlocked};
+use crate::store::port::{Created, Locked, Removed, Upload, WriteStore, check_key, check_stored};
 
-const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
+pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o600);
 const FOLDER_MODE: Mode = Mode::from_raw_mode(0o700);
 /// How often a folder may vanish under a write (another process deletes the last object in it) before that is an error.
-const ATTEMPTS: usize = 100;
+pub(super) const ATTEMPTS: usize = 100;
 
 impl Directory {
     /// The folder `key`, made where it is missing, with every entry on the way durable.
-    fn make_folder(&self, key: &str) -> Result<OwnedFd, StoreError> {
+    pub(super) fn make_folder(&self, key: &str) -> Result<OwnedFd, StoreError> {
         let mut at = match self.root() {
             Err(error) if error.is_not_found() => {
                 self.make_root().map_err(|error| self.refused("make", "", error))?;
@@ -88,9 +90,9 @@ impl Directory {
         unreachable!("the loop ends by returning")
     }
 
-    /// Removes folders that became empty, from `folder` upwards, but neither the root nor an instance's own folder.
+    /// Removes folders that became empty, from `folder` upwards, but neither the root nor an instance's own folder. A scratch folder goes.
     fn prune(&self, mut folder: &str, mut at: OwnedFd) -> Result<(), StoreError> {
-        while folder.contains('/') {
+        while folder.contains('/') || folder.starts_with(SCRATCH_PREFIX) {
             let (parent, name) = split(folder);
             let above = match self.folder(parent) {
                 Err(error) if error.is_not_found() => return Ok(()),
@@ -136,51 +138,12 @@ impl WriteStore for Directory {
         }
     }
 
-    fn lock(&self, key: &str, holder: &str) -> Result<Locked, StoreError> {
-        check_key(&self.place, key)?;
-        let (folder, name) = split(key);
-        let failed = |errno| self.failed("lock", key, errno);
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        for _ in 0..ATTEMPTS {
-            let at = self.make_folder(folder)?;
-            let file = match fs::openat(&at, name, flags, FILE_MODE) {
-                Err(Errno::NOENT) => continue,
-                other => other.map_err(failed)?,
-            };
-            let mut file = File::from(file);
-            match fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(Errno::WOULDBLOCK) => {
-                    let mut text = String::new();
-                    // what they say of themselves is for people: unreadable is no reason to take it for free
-                    let _ = file.read_to_string(&mut text);
-                    return Ok(Locked::By(text));
-                }
-                Err(errno) => return Err(failed(errno)),
-            }
-            // the name may be another file's by now, and then our lock keeps nobody out
-            let ours = fs::fstat(&file).map_err(failed)?;
-            match fs::statat(&at, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(named) if (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino) => {}
-                _ => continue,
-            }
-            let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
-            written.map_err(|error| self.refused("lock", key, error))?;
-            return Ok(Locked::Held(Box::new(Flock(file))));
-        }
-        Err(failed(Errno::AGAIN))
+    fn lock(&self, key: &str, claim: &Claim) -> Result<Locked, StoreError> {
+        self.take_lease(key, claim)
     }
-}
 
-/// An exclusive `flock`, held by an open file.
-struct Flock(File);
-
-impl Lease for Flock {}
-
-impl Drop for Flock {
-    fn drop(&mut self) {
-        // the text is for people only; the lock ends with the file's closing, whatever comes of this
-        let _ = self.0.set_len(0);
+    fn unlock(&self, key: &str, run: &Random) -> Result<Unlocked, StoreError> {
+        self.end_lease(key, run)
     }
 }
 

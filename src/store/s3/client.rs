@@ -33,10 +33,11 @@ use crate::store::error::StoreError;
 /// Where a region is demanded and the service has none.
 const ANY_REGION: &str = "us-east-1";
 
-/// A store in a bucket.
+/// A store in a bucket. Clones share one connection.
+#[derive(Clone)]
 pub struct S3 {
     pub(super) setup: Arc<Setup>,
-    wire: Mutex<Option<Arc<Wire>>>,
+    wire: Arc<Mutex<Option<Arc<Wire>>>>,
 }
 
 /// What is known without a request.
@@ -112,7 +113,7 @@ impl S3 {
             ahead: Arc::new(Semaphore::new(read::AHEAD)),
             versions: AtomicU8::default(),
         };
-        Ok(Self { setup: Arc::new(setup), wire: Mutex::default() })
+        Ok(Self { setup: Arc::new(setup), wire: Arc::default() })
     }
 
     /// The connection. What failed is tried anew at the next call.

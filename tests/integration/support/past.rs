@@ -13,6 +13,7 @@ use lucid_policy::observe::{Eyes, collect};
 use lucid_policy::plan::{Request, decide};
 use lucid_policy::runtime::{Docker, Runtime, Surroundings};
 use lucid_policy::source::{HostSources, Sources};
+use lucid_policy::store::lease::{Claimant, Process};
 use lucid_policy::store::{Directory, ReadStore, WriteStore};
 
 use super::World;
@@ -69,12 +70,14 @@ impl World {
                     runtime: Some(Arc::clone(&runtime)),
                     owed: Vec::new(),
                     stores: stores.iter().map(|(name, s)| (name.clone(), Ok(Arc::clone(s) as Arc<dyn ReadStore>))).collect(),
-                    sources: Arc::clone(&sources),
+                    sources: Some(Arc::clone(&sources)),
                     known: state.stores().unwrap(),
                     abandoned: state.abandoned().unwrap(),
                     dead_tags: std::collections::BTreeSet::new(),
                     host: id.clone(),
-                    reading: false,
+                    own: std::collections::BTreeMap::new(),
+                    any_owner: false,
+                    catalog_only: false,
                 };
                 collect(&set, &eyes, clock())
             }
@@ -83,6 +86,7 @@ impl World {
         let plan = decide(&set, &look(), at, &request);
         let ports = Ports {
             settle: std::time::Duration::ZERO,
+            identities: Arc::default(),
             engine_at: {
                 let runtime = Arc::clone(&runtime);
                 Arc::new(move |_| Arc::clone(&runtime))
@@ -94,6 +98,11 @@ impl World {
             entropy: Arc::new(entropy),
             state,
             host,
+            claimant: Claimant {
+                process: Process::default(),
+                uptime: Arc::new(|| std::time::Duration::ZERO),
+                alive: Arc::new(|_, _| true),
+            },
             report: Arc::new(|_| ()),
             temp_tag: "past".to_owned(),
             cancel: Arc::new(AtomicBool::new(false)),

@@ -20,6 +20,7 @@ use crate::observe::{Eyes, collect};
 use crate::plan::{Request, decide};
 use crate::runtime::{Memory, Runtime};
 use crate::source::HostSources;
+use crate::store::lease::{Claimant, Process};
 use crate::store::{Directory, WriteStore};
 
 pub(super) struct World {
@@ -67,6 +68,7 @@ impl World {
         let ports = Ports {
             runtime: Arc::clone(&engine) as Arc<dyn Runtime>,
             settle: std::time::Duration::ZERO,
+            identities: Arc::default(),
             engine_at: {
                 let engine = Arc::clone(&engine);
                 Arc::new(move |_| Arc::clone(&engine) as Arc<dyn Runtime>)
@@ -84,6 +86,11 @@ impl World {
             }),
             state: Arc::new(LocalState::new(dir.path().join("state"))),
             host: Host { id: "host-1".to_owned(), name: "host".to_owned(), pid: 1 },
+            claimant: Claimant {
+                process: Process::default(),
+                uptime: Arc::new(|| std::time::Duration::ZERO),
+                alive: Arc::new(|_, _| true),
+            },
             report: {
                 let events = Arc::clone(&events);
                 Arc::new(move |event| events.lock().unwrap().push(event))
@@ -139,7 +146,7 @@ impl World {
     /// Tries to.
     pub(super) fn attempt(&self) -> Outcome {
         self.wait(TimeDelta::minutes(1));
-        let request = Request { only: BTreeSet::new(), now: true };
+        let request = Request { now: true, ..Request::default() };
         let plan = decide(&self.set, &self.facts(), self.now(), &request);
         let (set, ports) = (Arc::clone(&self.set), self.ports.clone());
         let observe = Arc::new(move || facts(&set, &ports));
@@ -208,12 +215,14 @@ fn facts(set: &PolicySet, ports: &Ports) -> Facts {
             .iter()
             .map(|(name, store)| (name.clone(), Ok(Arc::clone(store) as Arc<dyn crate::store::ReadStore>)))
             .collect(),
-        sources: Arc::clone(&ports.sources),
+        sources: Some(Arc::clone(&ports.sources)),
         known: ports.state.stores().unwrap(),
         abandoned: BTreeSet::new(),
         dead_tags: BTreeSet::new(),
         host: ports.host.id.clone(),
-        reading: false,
+        own: std::collections::BTreeMap::new(),
+        any_owner: false,
+        catalog_only: false,
     };
     collect(set, &eyes, ports.now())
 }

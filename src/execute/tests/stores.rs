@@ -1,0 +1,292 @@
+//! Runs over stores with habits: promises, late listings, copies that go on, roles.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::TimeDelta;
+
+use super::laws::{catalog, ids};
+use super::odd::{Habits, Odd};
+use super::world::{Applied, Luck, World, locked, name, set};
+use crate::execute::StepResult;
+use crate::finding::world as code;
+use crate::model::id::Instant;
+use crate::plan::Role;
+use crate::store::faults::Fault;
+use crate::store::layout::{self, Area};
+use crate::store::{ReadStore, WriteStore};
+
+/// One tree on a folder and a bucket, hourly.
+fn world(bucket: &str, rest: &str) -> (World, Arc<Mutex<Habits>>) {
+    let text = format!(
+        "version = 1\nname = \"lucid\"\ntimezone = \"Etc/UTC\"\n[run]\nconcurrency = 1\n[guard]\nmax_delete_fraction = 1.0\n\
+         [store.directory.local]\npath = \"/stores/local\"\n[store.s3.offsite]\nbucket = \"backups\"\n{bucket}\n\
+         [schedule]\nhourly = {{ cron = \"0 * * * *\" }}\n[retention]\nfew = {{ keep_last = 1, min_count = 1, min_age = \"1min\" }}\n\
+         many = {{ keep_last = 99 }}\n[source.files.tree]\npaths = [\"/srv/tree\"]\n[policy.trees]\nsource = \"tree\"\n\
+         schedule = \"hourly\"\nstores = [\"local\", \"offsite\"]\n{rest}\n"
+    );
+    let mut world = World::new(7, set(&text));
+    // what changed a moment ago could change again unseen
+    world.advance(TimeDelta::hours(1));
+    let habits: Arc<Mutex<Habits>> = Arc::default();
+    let odd = Arc::clone(&habits);
+    world.wrap = Some(Arc::new(move |number, inner| if number == 0 { inner } else { Arc::new(Odd { inner, habits: Arc::clone(&odd) }) }));
+    (world, habits)
+}
+
+fn run(world: &mut World, luck: Luck) -> Applied {
+    let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(2).build().unwrap();
+    let facts = world.facts(false);
+    world.apply(&runtime, luck, TimeDelta::milliseconds(1), false, &facts)
+}
+
+/// An hour later, the tree changed or not.
+fn hour(world: &mut World, changed: bool) {
+    world.advance(TimeDelta::hours(1));
+    if changed {
+        let now = world.now();
+        let mut sources = locked(&world.sources.0);
+        let held = sources.get_mut(&name("tree")).unwrap();
+        (held.version, held.changed) = (held.version + 1, now);
+    }
+}
+
+/// Kind and end of each step, without those that went well.
+fn went(applied: &Applied) -> Vec<String> {
+    let outcome = applied.outcome.as_ref().unwrap();
+    let said = |result: &StepResult| match result {
+        StepResult::Done(_) => String::new(),
+        StepResult::Failed { message } | StepResult::Skipped { message } => format!(" {message}"),
+    };
+    outcome.steps.iter().map(|step| format!("{}{}", step.kind, said(&step.result))).collect()
+}
+
+fn promised(world: &World, key: &str) -> Option<Instant> {
+    world.stores[1].retained(key).unwrap()
+}
+
+const LOCK: &str = "object_lock = { mode = \"governance\", for = \"6h\" }";
+
+#[test]
+fn an_owner_of_bytes_is_promised_for_as_long_as_what_points_at_it() {
+    let (mut world, habits) = world(LOCK, "retention = \"many\"");
+    assert_eq!(went(&run(&mut world, Luck::Good)), ["init", "init", "capture", "copy"]);
+    for _ in 0..3 {
+        hour(&mut world, false);
+        assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy"]);
+    }
+    let records = catalog(&world.stores[1], &world.instance);
+    let last = records.iter().map(|(key, ..)| promised(&world, key).unwrap()).max().unwrap();
+    let owner = records.iter().find(|(_, _, key)| key.need.is_none()).unwrap();
+    let payload = world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap();
+    assert_eq!((records.len(), payload.len()), (4, 2));
+    for key in payload.iter().map(|o| &o.key).chain([&owner.0]) {
+        assert!(promised(&world, key).unwrap() >= last, "{key} may go before what needs it");
+    }
+    // extended before the record that needs it, record and index too
+    let calls = locked(&habits).calls.clone();
+    let of_last = calls.iter().rposition(|call| call.starts_with("create") && call.contains("/catalog/")).unwrap();
+    let extended: Vec<&String> = calls[..of_last].iter().rev().take_while(|call| call.starts_with("extend")).collect();
+    assert_eq!(extended.len(), 3, "{calls:#?}");
+}
+
+#[test]
+fn what_is_locked_stays_with_its_date_and_goes_when_the_date_is_past() {
+    let (mut world, _) = world(LOCK, "retention = \"few\"");
+    run(&mut world, Luck::Good);
+    hour(&mut world, true);
+    let applied = run(&mut world, Luck::Good);
+    assert_eq!(went(&applied), ["capture", "copy", "delete"]);
+    let facts = world.facts(true);
+    let plan = world.plan(&facts, applied.plan.as_of);
+    assert!(plan.steps.is_empty());
+    let [locked] = plan.waiting.as_slice() else { panic!("{:?}", plan.waiting) };
+    assert_eq!((locked.store.as_str(), ids(&world.stores[1], &world.instance).len()), ("offsite", 2));
+    let until = plan.valid_until.unwrap();
+    world.advance(TimeDelta::hours(6));
+    let facts = world.facts(true);
+    let plan = world.plan(&facts, until.max(world.now()));
+    assert!(plan.step(&locked.address).is_some(), "{:?}", plan.steps);
+}
+
+#[test]
+fn one_locked_object_keeps_the_whole_artifact() {
+    let (mut world, _) = world(LOCK, "retention = \"few\"");
+    run(&mut world, Luck::Good);
+    world.advance(TimeDelta::hours(7));
+    hour(&mut world, true);
+    // neither the record nor the first object, which is what a plan asks for
+    let index = world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap().pop().unwrap().key;
+    assert!(index.ends_with(".index"));
+    let until = world.now() + TimeDelta::days(2);
+    world.stores[1].extend(&index, until).unwrap();
+    let before = world.stores[1].keys();
+    let said = went(&run(&mut world, Luck::Good));
+    let failed: Vec<&String> = said.iter().filter(|line| line.contains("locked until")).collect();
+    assert_eq!(failed.len(), 1, "{said:?}");
+    assert!(failed[0].contains(&until.format("%F %T UTC").to_string()), "{said:?}");
+    let after = world.stores[1].keys();
+    assert!(before.iter().all(|key| after.contains(key) || key.contains("/lock/")), "something of it is gone");
+}
+
+#[test]
+fn what_a_bucket_only_hides_is_said_to_be_paid_for() {
+    let (mut world, habits) = world("", "retention = \"few\"");
+    run(&mut world, Luck::Good);
+    hour(&mut world, true);
+    locked(&habits).hides = true;
+    let outcome = run(&mut world, Luck::Good).outcome.unwrap();
+    let notes: Vec<_> = outcome
+        .steps
+        .iter()
+        .filter(|step| step.kind == "delete")
+        .map(|step| match &step.result {
+            StepResult::Done(done) => (step.address.ends_with("@offsite"), done.note.clone()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(notes.len(), 2);
+    for (offsite, note) in notes {
+        assert_eq!(note.is_some_and(|note| note.starts_with("3 objects are hidden") && note.contains("paid for")), offsite);
+    }
+}
+
+#[test]
+fn what_was_just_written_is_known_though_no_listing_shows_it() {
+    for changed in [true, false] {
+        let (mut world, habits) = world("", "retention = \"many\"\nrpo = \"2h\"");
+        world.set = set(&world.set.files[0].1.replace("[\"local\", \"offsite\"]", "[\"offsite\", \"local\"]"));
+        run(&mut world, Luck::Good);
+        hour(&mut world, changed);
+        locked(&habits).late = true;
+        assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy"]);
+        let made = ids(&world.stores[1], &world.instance);
+        for _ in 0..2 {
+            let applied = run(&mut world, Luck::Good);
+            assert!(applied.plan.steps.is_empty(), "{:?}", applied.plan.steps);
+        }
+        assert_eq!(ids(&world.stores[1], &world.instance), made);
+        // what somebody else removed is looked up once more, and forgotten
+        for (key, _, found) in catalog(&world.stores[1], &world.instance) {
+            if locked(&habits).unlisted.contains(&key) {
+                world.stores[1].lose(&key);
+                world.stores[0].delete(&layout::record(&world.instance, &name("trees"), &found)).unwrap();
+            }
+        }
+        let plan = run(&mut world, Luck::Good).plan;
+        assert_eq!(plan.steps.iter().map(|s| s.work.kind()).collect::<Vec<_>>(), ["capture", "copy"]);
+    }
+}
+
+#[test]
+fn a_copy_that_was_cut_goes_on_where_it_was_cut() {
+    for (number, fault) in [(1, Fault::Error), (2, Fault::Error), (3, Fault::Error)] {
+        let (mut world, habits) = world("", "retention = \"many\"");
+        world.down[1] = true;
+        run(&mut world, Luck::Good);
+        world.down[1] = false;
+        run(&mut world, Luck::Stumbles(number + 2, fault));
+        let there = world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap();
+        locked(&habits).calls.clear();
+        assert_eq!(went(&run(&mut world, Luck::Good)), ["copy"], "{number}");
+        let calls = locked(&habits).calls.clone();
+        let sent = calls.iter().filter(|call| call.starts_with("upload")).count();
+        assert_eq!(sent, 2 - there.len(), "{number}: {calls:#?}");
+        assert!(calls.iter().all(|call| !there.iter().any(|object| *call == format!("upload {}", object.key))), "{calls:#?}");
+    }
+}
+
+#[test]
+fn what_lies_in_the_way_of_a_copy_is_never_taken_for_it() {
+    for (bytes, what) in [(b"indeX".as_slice(), "other bytes"), (b"ind", "a piece")] {
+        let (mut world, _) = world("", "retention = \"many\"");
+        run(&mut world, Luck::Good);
+        hour(&mut world, true);
+        world.down[1] = true;
+        run(&mut world, Luck::Good);
+        world.down[1] = false;
+        let key = world.stores[0].list(&Area::Data.folder(&world.instance)).unwrap().pop().unwrap().key;
+        world.stores[1].put(&key, bytes);
+        assert_eq!(went(&run(&mut world, Luck::Good)), ["copy"], "{what}");
+        let copy = catalog(&world.stores[1], &world.instance).pop().unwrap().2;
+        assert_eq!(copy.generation, 2, "{what}");
+        assert_eq!(world.stores[1].get(&key).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn a_damaged_copy_is_replaced_and_its_bytes_stay_until_the_artifact_goes() {
+    let (mut world, _) = world("", "retention = \"few\"");
+    run(&mut world, Luck::Good);
+    let key = world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap().remove(0).key;
+    assert!(world.stores[1].truncate(&key));
+    let damaged = world.stores[1].get(&key).unwrap();
+    assert_eq!(went(&run(&mut world, Luck::Good)), ["copy"]);
+    assert_eq!(world.stores[1].get(&key).unwrap(), damaged);
+    assert!(run(&mut world, Luck::Good).plan.steps.is_empty());
+    hour(&mut world, true);
+    assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy", "delete", "delete"]);
+    assert!(world.stores[1].get(&key).is_err());
+    assert_eq!(world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap().len(), 2);
+}
+
+#[test]
+fn a_capture_is_cut_where_the_smallest_store_needs_it() {
+    let (mut world, habits) = world("", "retention = \"many\"");
+    locked(&habits).largest = Some(8);
+    run(&mut world, Luck::Good);
+    let objects = world.stores[0].list(&Area::Data.folder(&world.instance)).unwrap();
+    let payload: Vec<u64> = objects.iter().filter(|o| !o.key.ends_with(".index")).map(|o| o.bytes).collect();
+    assert!(payload.len() > 2 && payload.iter().all(|bytes| *bytes <= 8), "{payload:?}");
+    assert_eq!(world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap().len(), objects.len());
+}
+
+#[test]
+fn a_clock_that_is_not_ours_blocks_deletes_there_and_nothing_else() {
+    let (mut world, habits) = world("", "retention = \"few\"");
+    run(&mut world, Luck::Good);
+    hour(&mut world, true);
+    locked(&habits).clock = Some(world.now() + TimeDelta::minutes(30));
+    let applied = run(&mut world, Luck::Good);
+    assert_eq!(went(&applied), ["capture", "copy", "delete"]);
+    assert!(applied.outcome.unwrap().findings.iter().any(|finding| finding.code == code::CLOCK_SKEW));
+    assert_eq!(ids(&world.stores[1], &world.instance).len(), 2);
+}
+
+#[test]
+fn one_host_captures_and_another_one_deletes() {
+    let (mut world, _) = world("", "retention = \"few\"");
+    world.role = Role::Writer;
+    run(&mut world, Luck::Good);
+    hour(&mut world, true);
+    let applied = run(&mut world, Luck::Good);
+    assert_eq!(went(&applied), ["capture", "copy"]);
+    assert_eq!(applied.plan.waiting.len(), 2);
+    world.change_hosts(Role::Janitor);
+    let applied = run(&mut world, Luck::Good);
+    assert_eq!(went(&applied), ["delete", "delete"]);
+    assert!(applied.outcome.unwrap().findings.is_empty());
+    assert!(run(&mut world, Luck::Good).plan.steps.is_empty());
+    world.change_hosts(Role::Writer);
+    assert!(run(&mut world, Luck::Good).plan.waiting.is_empty());
+    // another manifest with the same rules is as good
+    hour(&mut world, true);
+    run(&mut world, Luck::Good);
+    world.change_hosts(Role::Janitor);
+    world.set = set(&format!("{}# a word\n", world.set.files[0].1));
+    assert_eq!(went(&run(&mut world, Luck::Good)), ["delete", "delete"]);
+}
+
+#[test]
+fn a_janitor_with_fewer_rules_than_the_host_deletes_nothing() {
+    let (mut world, _) = world("", "retention = \"many\"");
+    world.role = Role::Writer;
+    run(&mut world, Luck::Good);
+    hour(&mut world, true);
+    run(&mut world, Luck::Good);
+    world.change_hosts(Role::Janitor);
+    world.set = set(&world.set.files[0].1.replace("retention = \"many\"", "retention = \"few\""));
+    let applied = run(&mut world, Luck::Good);
+    assert!(applied.plan.steps.is_empty() && applied.plan.refused());
+    assert_eq!(applied.plan.findings.iter().filter(|finding| finding.code == code::OTHER_RULES).count(), 2);
+    assert_eq!(ids(&world.stores[0], &world.instance).len(), 2);
+}

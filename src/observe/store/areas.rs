@@ -1,0 +1,135 @@
+//! The areas of an instance, listed one after the other or side by side.
+//!
+//! One after the other, the catalogue comes before the payload: payload is written before its record, so that a record that was seen
+//! has payload that will be seen. Side by side, which pays where every listing waits for a network, a record can be seen whose
+//! payload was not listed yet: what looks damaged then is looked up by its keys, the newest first.
+
+use std::thread::{self, ScopedJoinHandle};
+
+use super::join::Join;
+use super::place::Look;
+use crate::facts::Payload;
+use crate::model::id::Name;
+use crate::store::key::CatalogKey;
+use crate::store::layout::{self, Area, Place};
+use crate::store::record::Record;
+use crate::store::{Reach, ReadStore, StoreError, Survey};
+
+/// Records from which on a thread of its own pays.
+const BIG: usize = 10_000;
+/// Artifacts that are looked at again; a writer at work is between a few of them.
+const DOUBTS: usize = 64;
+/// What comes after catalogue and payload.
+const OTHERS: [Area; 5] = [Area::Checks, Area::Holds, Area::Runs, Area::Manifests, Area::Lock];
+
+fn list(store: &dyn ReadStore, instance: &Name, area: Area) -> Result<Survey, StoreError> {
+    store.survey(&area.folder(instance), Reach::Deep)
+}
+
+fn ended<T>(handle: ScopedJoinHandle<'_, T>) -> T {
+    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+impl Join<'_> {
+    /// Every area of the instance.
+    pub(super) fn all(&mut self, look: &Look<'_>) -> Result<(), StoreError> {
+        self.listing.payload_listed = look.payload;
+        if look.side_by_side { self.side_by_side(look) } else { self.in_order(look) }
+    }
+
+    fn in_order(&mut self, look: &Look<'_>) -> Result<(), StoreError> {
+        let (store, instance) = (self.store, self.instance);
+        let catalog = self.rest(list(store, instance, Area::Catalog)?);
+        if !look.payload || catalog.len() < BIG {
+            self.catalog(catalog);
+            if look.payload {
+                self.payload(list(store, instance, Area::Data)?);
+            }
+        } else {
+            // the payload's listing begins after the catalogue's, but need not wait until that is understood
+            let data = thread::scope(|scope| {
+                let listing = scope.spawn(|| list(store, instance, Area::Data));
+                self.catalog(catalog);
+                ended(listing)
+            })?;
+            self.payload(data);
+        }
+        OTHERS.into_iter().try_for_each(|area| {
+            self.area(area, list(store, instance, area)?, look);
+            Ok(())
+        })
+    }
+
+    fn side_by_side(&mut self, look: &Look<'_>) -> Result<(), StoreError> {
+        let (store, instance) = (self.store, self.instance);
+        thread::scope(|scope| {
+            let start = |area: Area| scope.spawn(move || list(store, instance, area));
+            let data = look.payload.then(|| start(Area::Data));
+            let others = OTHERS.map(|area| (area, start(area)));
+            let catalog = self.rest(list(store, instance, Area::Catalog)?);
+            self.catalog(catalog);
+            if let Some(data) = data {
+                self.payload(ended(data)?);
+                self.look_again();
+            }
+            for (area, listing) in others {
+                self.area(area, ended(listing)?, look);
+            }
+            Ok(())
+        })
+    }
+
+    fn payload(&mut self, survey: Survey) {
+        let objects = self.rest(survey);
+        self.data(&objects);
+    }
+
+    fn area(&mut self, area: Area, survey: Survey, look: &Look<'_>) {
+        match area {
+            Area::Manifests => self.take(survey, |place| matches!(place, Place::Manifest { .. })),
+            Area::Lock => self.take(survey, |place| matches!(place, Place::Lock(_))),
+            _ => {
+                let objects = self.rest(survey);
+                match area {
+                    Area::Checks => self.checks(objects),
+                    Area::Holds => self.holds(objects),
+                    _ => self.runs(objects, look.now),
+                }
+            }
+        }
+    }
+
+    /// Looks up what looks damaged: it may have been written, or removed, while it was listed.
+    fn look_again(&mut self) {
+        let mut doubts: Vec<(Name, CatalogKey)> = Vec::new();
+        for (name, series) in &self.listing.series {
+            let damaged = series.artifacts.iter().flat_map(|a| a.generations.iter().map(move |g| (a, g)));
+            let damaged = damaged.filter(|(_, g)| g.payload == Payload::Damaged);
+            doubts.extend(damaged.map(|(artifact, generation)| (name.clone(), super::join::key_of(artifact, generation))));
+        }
+        doubts.sort_unstable_by_key(|(_, key)| std::cmp::Reverse(key.id));
+        for (name, key) in doubts.into_iter().take(DOUBTS) {
+            let whole = self.is_whole(&name, &key);
+            let Some(series) = self.listing.series.get_mut(&name) else { continue };
+            let Some(artifact) = series.artifacts.iter_mut().find(|a| a.id == key.id) else { continue };
+            match whole {
+                Ok(true) => artifact.generations.iter_mut().filter(|g| g.n == key.generation).for_each(|g| g.payload = Payload::Complete),
+                // its record is gone too: it was removed meanwhile
+                Err(error) if error.is_not_found() => artifact.generations.retain(|g| g.n != key.generation),
+                Ok(false) | Err(_) => {}
+            }
+        }
+    }
+
+    fn is_whole(&self, series: &Name, key: &CatalogKey) -> Result<bool, StoreError> {
+        let bytes = self.store.get(&layout::record(self.instance, series, key))?;
+        let Ok(record) = Record::read(&bytes) else { return Ok(false) };
+        let folder = layout::payload_folder(self.instance, series, &key.id, key.generation);
+        for object in record.objects() {
+            if self.store.look(&format!("{folder}{}", object.name))?.is_none_or(|found| found.bytes != object.bytes) {
+                return Ok(false);
+            }
+        }
+        Ok(record.matches(key).is_ok())
+    }
+}

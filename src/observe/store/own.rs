@@ -1,0 +1,67 @@
+//! A store together with what this host has just written there.
+//!
+//! Some services answer a listing from before the last writes. What this host committed within a day it remembers, with its keys; one
+//! that a listing lacks is looked up by its key and added. What is not found by its key either is gone: somebody else removed it.
+
+use std::io::Read;
+
+use crate::model::id::Instant;
+use crate::store::{Object, Reach, ReadStore, StoreError, Survey};
+
+/// The store, and keys that this host has written there.
+pub(super) struct Recalled<'a> {
+    pub(super) store: &'a dyn ReadStore,
+    pub(super) own: &'a [String],
+}
+
+impl ReadStore for Recalled<'_> {
+    fn survey(&self, prefix: &str, reach: Reach) -> Result<Survey, StoreError> {
+        let mut survey = self.store.survey(prefix, reach)?;
+        if reach == Reach::Flat {
+            return Ok(survey);
+        }
+        let mut found = Vec::new();
+        for key in self.own.iter().filter(|key| key.starts_with(prefix)) {
+            if survey.objects.binary_search_by(|object| object.key.as_str().cmp(key)).is_err() {
+                found.extend(self.store.look(key)?);
+            }
+        }
+        if !found.is_empty() {
+            survey.objects.extend(found);
+            survey.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        }
+        Ok(survey)
+    }
+
+    fn place(&self) -> String {
+        self.store.place()
+    }
+
+    fn get(&self, key: &str) -> Result<Vec<u8>, StoreError> {
+        self.store.get(key)
+    }
+
+    fn open(&self, key: &str, offset: u64) -> Result<Box<dyn Read + Send>, StoreError> {
+        self.store.open(key, offset)
+    }
+
+    fn read_at(&self, key: &str, offset: u64, buffer: &mut [u8]) -> Result<usize, StoreError> {
+        self.store.read_at(key, offset, buffer)
+    }
+
+    fn look(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        self.store.look(key)
+    }
+
+    fn retained(&self, key: &str) -> Result<Option<Instant>, StoreError> {
+        self.store.retained(key)
+    }
+
+    fn clock(&self) -> Result<Option<Instant>, StoreError> {
+        self.store.clock()
+    }
+
+    fn free(&self) -> Result<Option<u64>, StoreError> {
+        self.store.free()
+    }
+}

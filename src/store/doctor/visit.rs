@@ -1,0 +1,118 @@
+//! One visit: every probe in its order, then tidying up.
+
+use std::error::Error;
+
+use super::promise::{Promise, Standing};
+use super::{bytes, names, rest};
+use crate::model::id::{Instant, Random};
+use crate::store::error::StoreError;
+use crate::store::layout::SCRATCH_PREFIX;
+use crate::store::lease::Claim;
+use crate::store::port::WriteStore;
+
+/// What the manifest relies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Runs are kept apart by the store, not by a promise that there is one writer only.
+    pub lease: bool,
+    /// This host deletes.
+    pub delete: bool,
+    /// The room that must stay free.
+    pub min_free: Option<u64>,
+}
+
+/// A visit to a store.
+pub struct Visit<'a> {
+    /// The store.
+    pub store: &'a dyn WriteStore,
+    /// Names the scratch folder; never used before.
+    pub random: Random,
+    /// What the manifest relies on.
+    pub needs: Needs,
+    /// This host's clock.
+    pub now: &'a dyn Fn() -> Instant,
+    /// A claim as runs make it, with a nonce of its own.
+    pub claim: &'a dyn Fn() -> Claim,
+}
+
+pub(super) type Tried = Result<Promise, StoreError>;
+
+impl Visit<'_> {
+    /// Tries everything out; writes about 50 MiB and removes it again.
+    pub fn examine(&self) -> Vec<Promise> {
+        let mut all: Vec<Promise> = Vec::new();
+        let mut answers = false;
+        let mut probe = |about, relied: bool, tried: Tried| {
+            let promise = match tried {
+                // It answers, and says that this is nothing it does.
+                Err(StoreError::Unusable { message, help }) if answers => Promise::broken(about, message, help),
+                Err(error) => Promise::unknown(about, cannot(&error)),
+                Ok(promise) => promise,
+            };
+            answers |= promise.standing == Standing::Holds;
+            all.push(promise.relied(relied));
+        };
+        // Who alone writes to a store never meets its own names.
+        probe("create-only", self.needs.lease, names::taken(self));
+        probe("one-winner", self.needs.lease, names::race(self));
+        probe("read-back", true, bytes::read_back(self));
+        probe("list-after-write", true, bytes::listed(self));
+        probe("parts", true, bytes::parts(self));
+        probe("create-only-parts", self.needs.lease, bytes::parts_taken(self));
+        probe("abort", true, bytes::abort(self));
+        if let Some(swap) = self.store.swapper() {
+            probe("compare-and-swap", self.needs.lease, names::swapped(self, &*swap));
+            probe("swap-one-winner", self.needs.lease, names::swap_race(self, &*swap));
+        }
+        probe("lease", self.needs.lease, rest::lease(self));
+        probe("clock", true, rest::clock(self));
+        if let Some(tried) = rest::space(self).transpose() {
+            probe("space", true, tried);
+        }
+        probe("delete", self.needs.delete, rest::delete(self));
+        all.extend(self.store.traits());
+        all.push(self.tidy());
+        all
+    }
+
+    /// A key in the scratch folder.
+    pub(super) fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.folder())
+    }
+
+    pub(super) fn folder(&self) -> String {
+        format!("{SCRATCH_PREFIX}{}/", self.random)
+    }
+
+    fn tidy(&self) -> Promise {
+        let folder = self.folder();
+        let gone = || -> Result<usize, StoreError> {
+            let found = self.store.list(&folder)?.into_iter().chain(self.store.leftovers(&folder)?);
+            let keys: Vec<String> = found.map(|object| object.key).collect();
+            self.store.delete_all(&keys).into_iter().try_for_each(|removed| removed.map(|_| ()))?;
+            Ok(self.store.list(&folder)?.len())
+        };
+        let promise = match gone() {
+            Ok(0) => Promise::holds("tidy", "everything that was tried is removed again"),
+            Ok(left) => {
+                Promise::broken("tidy", format!("{left} objects of the trial are still listed"), format!("remove `{folder}` by hand"))
+            }
+            Err(error) => {
+                let said = format!("what was tried is still there: {}", cannot(&error));
+                Promise::broken("tidy", said, format!("remove `{folder}` by hand"))
+            }
+        };
+        promise.relied(self.needs.delete)
+    }
+}
+
+/// An error with its causes.
+fn cannot(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
+}
