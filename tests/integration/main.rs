@@ -7,6 +7,8 @@ mod bad_input;
 mod commands;
 mod manifest;
 mod quickstart;
+mod sealed;
+mod secrets;
 mod signals;
 mod snapshots;
 #[allow(dead_code, reason = "the docker target needs the rest of it")]

@@ -174,7 +174,7 @@ fn ssh(text: &str) -> Result<Recipient, RecipientError> {
         return Err(RecipientError::Unknown);
     }
     let key: age::ssh::Recipient = format!("{kind} {data} ").parse().map_err(|why| match why {
-        Wrong::Unsupported(kind) => RecipientError::SshType(kind),
+        Wrong::Unsupported(kind) if !matches!(&*kind, "ssh-rsa" | "ssh-ed25519") => RecipientError::SshType(kind),
         Wrong::RsaModulusTooSmall => RecipientError::RsaShort,
         Wrong::RsaModulusTooLarge => RecipientError::RsaLong,
         _ => RecipientError::BrokenSsh,
