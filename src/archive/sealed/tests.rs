@@ -398,6 +398,6 @@ fn a_few_bytes_of_a_large_payload_cost_a_few_reads() {
     assert!(bytes < (9 << 20), "{bytes} bytes for a frame");
     let small = Far { stored: sealed(&plain[..100_000], &[public(IDENTITY)]), reads: AtomicUsize::new(0), bytes: AtomicUsize::new(0) };
     let open = UnsealedAt::open(&small, &identities(IDENTITY)).unwrap();
-    read_exact_at(&open, 5, &mut [0; 90_000]).unwrap();
+    read_exact_at(&open, 5, &mut vec![0; 90_000]).unwrap();
     assert_eq!(small.reads.load(Ordering::Relaxed), 1, "a small file is read whole");
 }
