@@ -40,8 +40,10 @@ pub(super) enum Access {
     Judge,
     /// As this instance's own host.
     Write,
-    /// Whichever host owns the instance: only the stores are looked at, and nothing is made there.
+    /// Nothing is changed, and only the stores are looked at, whichever host owns the instance.
     Any,
+    /// As `Any`, and what may go is removed.
+    Remove,
 }
 
 /// One invocation.
@@ -152,9 +154,7 @@ impl Session {
             .map(|(name, store)| {
                 let opened = match (&store.kind, self.access) {
                     (StoreKind::Directory { path, mount }, Access::Read) => Directory::open_for_reading(path, *mount, &self.temp_tag),
-                    (StoreKind::Directory { path, mount }, Access::Judge | Access::Write | Access::Any) => {
-                        Directory::open(path, *mount, &self.temp_tag)
-                    }
+                    (StoreKind::Directory { path, mount }, _) => Directory::open(path, *mount, &self.temp_tag),
                     (StoreKind::S3(_), _) => Err(StoreError::Unusable { message: "not yet".to_owned(), help: String::new() }),
                 };
                 (name.clone(), opened.map(|s| Arc::new(s) as Arc<dyn WriteStore>))
@@ -169,7 +169,7 @@ impl Session {
 
     /// A picture of the world now.
     pub(super) fn facts(&self) -> Result<Facts, Failure> {
-        if self.access == Access::Any {
+        if matches!(self.access, Access::Any | Access::Remove) {
             return self.catalogue();
         }
         self.see(Some(Arc::clone(&self.runtime)), Some(Arc::clone(&self.sources)))
@@ -198,7 +198,7 @@ impl Session {
             abandoned,
             host: self.host.id.clone(),
             own: self.own()?,
-            any_owner: matches!(self.access, Access::Read | Access::Any),
+            any_owner: matches!(self.access, Access::Read | Access::Any | Access::Remove),
             catalog_only: self.catalog_only,
         };
         Ok(collect(&self.set, &eyes, self.now()))
@@ -303,7 +303,7 @@ fn host(state: &LocalState, access: Access) -> Result<Host, Failure> {
     let system = fs::read_to_string("/etc/machine-id").ok().map(|id| id.trim().to_owned()).filter(|id| id.len() == 32);
     let id = match (system, access) {
         (Some(id), _) => id,
-        (None, Access::Write) => state.host(Random::new(random()?).as_str())?,
+        (None, Access::Write | Access::Remove) => state.host(Random::new(random()?).as_str())?,
         (None, Access::Read | Access::Judge | Access::Any) => state.known_host()?.unwrap_or_default(),
     };
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();

@@ -317,6 +317,7 @@ mod tests {
             findings: Vec::new(),
             holdings: Vec::new(),
             waiting: Vec::new(),
+            candidates: Vec::new(),
         };
         insta::assert_snapshot!(plan_text(&plan, &[]), @r"
         Plan for lucid at 2026-11-23 02:30:00 UTC

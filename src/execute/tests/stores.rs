@@ -109,6 +109,21 @@ fn what_is_locked_stays_with_its_date_and_goes_when_the_date_is_past() {
 }
 
 #[test]
+fn what_is_locked_is_asked_for_before_it_is_said_to_be_too_much() {
+    // longer locked than kept: what is locked is no part of what one run deletes
+    let (mut world, _) = world("object_lock = { mode = \"governance\", for = \"30d\" }", "retention = \"few\"");
+    world.set = set(&world.set.files[0].1.replace("max_delete_fraction = 1.0", "max_delete_fraction = 0.5"));
+    for _ in 0..9 {
+        hour(&mut world, true);
+        let applied = run(&mut world, Luck::Good);
+        assert!(applied.outcome.unwrap().findings.is_empty());
+    }
+    let facts = world.facts(true);
+    let plan = world.plan(&facts, world.now());
+    assert_eq!((plan.waiting.len(), plan.steps.len(), plan.refused()), (8, 0, false));
+}
+
+#[test]
 fn one_locked_object_keeps_the_whole_artifact() {
     let (mut world, _) = world(LOCK, "retention = \"few\"");
     run(&mut world, Luck::Good);
@@ -250,6 +265,23 @@ fn a_clock_that_is_not_ours_blocks_deletes_there_and_nothing_else() {
     assert_eq!(went(&applied), ["capture", "copy", "delete"]);
     assert!(applied.outcome.unwrap().findings.iter().any(|finding| finding.code == code::CLOCK_SKEW));
     assert_eq!(ids(&world.stores[1], &world.instance).len(), 2);
+}
+
+#[test]
+fn an_unchanged_tree_names_no_owner_whose_bytes_nobody_has_seen() {
+    for lost in [false, true] {
+        let (mut world, _) = world("", "retention = \"many\"");
+        world.catalog_only = true;
+        run(&mut world, Luck::Good);
+        hour(&mut world, false);
+        if lost {
+            let payload = world.stores[0].list(&Area::Data.folder(&world.instance)).unwrap();
+            world.stores[0].lose(&payload[0].key);
+        }
+        assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy"]);
+        let needs = catalog(&world.stores[0], &world.instance).iter().filter(|(_, _, key)| key.need.is_some()).count();
+        assert_eq!(needs, usize::from(!lost));
+    }
 }
 
 #[test]
