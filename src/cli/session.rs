@@ -13,7 +13,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::screen::{Format, Screen};
 use super::signals::Signals;
-use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORARY, informed, window};
+use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORARY, asks, informed, window};
 use crate::facts::{Facts, RuntimeFacts, StoreFacts, Trouble};
 use crate::finding::{Finding, has_errors, sort};
 use crate::model::id::{Instant, Name, Random};
@@ -183,7 +183,9 @@ impl Session {
     /// The plan over these facts, once they hold what it must know of what it would remove.
     pub(super) fn decide(&self, facts: &mut Facts, now: Instant, request: &Request) -> Plan {
         let set = &self.set;
-        informed(set, &self.usable_stores(), facts, request.role, |facts| decide(set, facts, now, request))
+        // stores are opened for what is asked of them, and not for nothing
+        let stores = if asks(set, request.role) { self.usable_stores() } else { BTreeMap::new() };
+        informed(set, &stores, facts, request.role, |facts| decide(set, facts, now, request))
     }
 
     fn see(&self, runtime: Option<Arc<dyn Runtime>>, sources: Option<Arc<dyn Sources>>) -> Result<Facts, Failure> {

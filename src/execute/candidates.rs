@@ -49,6 +49,11 @@ pub fn informed(
     }
 }
 
+/// Whether there is anything to ask at all.
+pub fn asks(set: &PolicySet, role: Role) -> bool {
+    role == Role::Janitor || set.stores.keys().any(|store| promises(set, store))
+}
+
 /// Whether a store keeps what it is given for a time.
 pub(super) fn promises(set: &PolicySet, store: &Name) -> bool {
     set.stores.get(store).is_some_and(|store| matches!(&store.kind, StoreKind::S3(s3) if s3.object_lock.is_some()))
