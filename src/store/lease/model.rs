@@ -78,12 +78,15 @@ fn acts() -> impl Strategy<Value = Act> {
     ]
 }
 
+/// A write on its way: how many others it lets pass, the tag that it expects, and its bytes.
+type Letter = (u8, Option<String>, Vec<u8>);
+
 /// A network between the hosts and the store.
 #[derive(Default)]
 struct Network {
     store: Memory,
     ways: Mutex<Vec<Way>>,
-    late: Mutex<Vec<(u8, Option<String>, Vec<u8>)>>,
+    late: Mutex<Vec<Letter>>,
     silent: Mutex<bool>,
     third: Option<Third>,
 }
