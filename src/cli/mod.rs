@@ -4,6 +4,7 @@
 mod args;
 mod ask;
 mod bars;
+mod bucket;
 mod claimant;
 mod exit;
 mod failure;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -18,11 +18,11 @@ use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORA
 use crate::facts::{Facts, RuntimeFacts, StoreFacts, Trouble};
 use crate::finding::{Finding, has_errors, sort};
 use crate::model::id::{Instant, Name, Random};
-use crate::model::{Loaded, PolicySet, StoreKind, read};
+use crate::model::{Loaded, PolicySet, S3Store, Store, StoreKind, read};
 use crate::observe::{Eyes, collect};
 use crate::runtime::{Docker, Runtime, Surroundings};
 use crate::source::{HostSources, Sources};
-use crate::store::{Directory, ReadStore, StoreError, WriteStore};
+use crate::store::{Directory, ReadStore, S3, StoreError, WriteStore};
 use crate::{graph, lint};
 
 /// Long enough to see that a process ends right after its start, short enough for nobody to wait for.
@@ -52,6 +52,7 @@ pub(super) struct Session {
     pub(super) runtime: Arc<dyn Runtime>,
     access: Access,
     temp_tag: String,
+    buckets: Mutex<BTreeMap<Name, Arc<S3>>>,
 }
 
 /// A manifest as it was read, with every finding about it.
@@ -126,7 +127,7 @@ impl Session {
         let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(surroundings()));
         let sources = Arc::new(HostSources { threads, variable: surroundings().variable, runtime: Arc::clone(&runtime) });
         let temp_tag = Random::new(random()?).to_string();
-        Ok(Self { set: Arc::new(set), texts: loaded.texts, state, host, sources, runtime, access, temp_tag })
+        Ok(Self { set: Arc::new(set), texts: loaded.texts, state, host, sources, runtime, access, temp_tag, buckets: Mutex::default() })
     }
 
     /// The time.
@@ -143,11 +144,22 @@ impl Session {
                 let opened = match (&store.kind, self.access) {
                     (StoreKind::Directory { path, mount }, Access::Read) => Directory::open_for_reading(path, *mount, &self.temp_tag),
                     (StoreKind::Directory { path, mount }, Access::Judge | Access::Write) => Directory::open(path, *mount, &self.temp_tag),
-                    (StoreKind::S3(_), _) => Err(StoreError::Unusable { message: "not yet".to_owned(), help: String::new() }),
+                    (StoreKind::S3(bucket), _) => return (name.clone(), self.bucket(store, bucket)),
                 };
                 (name.clone(), opened.map(|s| Arc::new(s) as Arc<dyn WriteStore>))
             })
             .collect()
+    }
+
+    /// A bucket. It keeps its connection from one picture of the world to the next.
+    fn bucket(&self, store: &Store, bucket: &S3Store) -> Result<Arc<dyn WriteStore>, StoreError> {
+        let mut open = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = open.get(&store.name) {
+            return Ok(Arc::clone(known) as Arc<dyn WriteStore>);
+        }
+        let fresh = Arc::new(S3::open(super::bucket::of(store, bucket), Arc::new(now))?);
+        open.insert(store.name.clone(), Arc::clone(&fresh));
+        Ok(fresh)
     }
 
     /// The stores that can be used.

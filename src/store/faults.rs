@@ -167,6 +167,10 @@ impl<S: WriteStore> WriteStore for Faulty<S> {
         Ok(Box::new(FaultyUpload { inner: Some(inner), key: key.to_owned(), budget: Arc::clone(&self.budget) }))
     }
 
+    fn largest(&self) -> u64 {
+        self.inner.largest()
+    }
+
     fn delete(&self, key: &str) -> Result<Removed, StoreError> {
         change(&self.budget, key, || self.inner.delete(key))
     }

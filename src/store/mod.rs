@@ -6,7 +6,7 @@
 //!
 //! - [`layout`] names every object, [`key`] packs what a plan needs into a record's name, [`record`] is the record itself,
 //!   [`documents`] are the small objects beside it; together they are enough to write another reader.
-//! - [`Directory`] keeps objects as files, [`Memory`] in a map; [`faults`] wraps either and dies where a test says.
+//! - [`Directory`] keeps objects as files, [`s3`] in a bucket, [`Memory`] in a map; [`faults`] wraps any and dies where a test says.
 //! - [`segments`] cuts a stream into objects with digests and puts it together again.
 //! - [`lease`] keeps two runs out of one series, by compare-and-swap.
 //! - [`doctor`] tries out what a store promises.
@@ -28,6 +28,7 @@ pub mod key;
 pub mod layout;
 pub mod lease;
 pub mod record;
+pub mod s3;
 pub mod segments;
 
 pub use digest::{Hasher, Sha256Sum};
@@ -35,3 +36,4 @@ pub use directory::Directory;
 pub use error::StoreError;
 pub use memory::Memory;
 pub use port::{Created, Lease, Locked, Object, Reach, ReadStore, Register, Removed, Survey, Swap, Upload, WriteStore};
+pub use s3::S3;

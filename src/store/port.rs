@@ -175,7 +175,9 @@ pub(crate) fn check_stored<'a>(place: &str, key: &'a str) -> Result<&'a str, Sto
 
 fn check<'a>(place: &str, key: &'a str, good: bool) -> Result<&'a str, StoreError> {
     let wrong = || io::Error::new(io::ErrorKind::InvalidInput, "this cannot be the key of an object");
-    let part = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255;
+    // a leftover's name may hold more than its object's: what the store tells it apart by
+    let longest = |part: &str| if part.starts_with(TEMP_PREFIX) { 2048 } else { 255 };
+    let part = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= longest(part);
     if good && key.bytes().all(|b| b.is_ascii_graphic()) && key.split('/').all(part) {
         Ok(key)
     } else {
@@ -188,8 +190,13 @@ pub trait WriteStore: ReadStore {
     /// Writes a small object durably, only if its name is free.
     fn create(&self, key: &str, bytes: &[u8]) -> Result<Created, StoreError>;
 
-    /// Starts writing an object of unknown size. Nothing is listed before [`Upload::commit`].
+    /// Starts writing an object of unknown size, [`largest`](Self::largest) at most. Nothing is listed before [`Upload::commit`].
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError>;
+
+    /// Bytes of the largest object that an upload can become: longer streams are cut into segments before that.
+    fn largest(&self) -> u64 {
+        u64::MAX
+    }
 
     /// Removes an object; one that is not there is removed.
     fn delete(&self, key: &str) -> Result<Removed, StoreError>;

@@ -72,10 +72,18 @@ const CRATES: &[(&str, &[&str])] = &[
     ("bollard", &["runtime/docker*"]),
     ("futures_util", &["runtime/docker*", "store/s3*"]),
     ("rustls", &["runtime/docker*", "store/s3*"]),
+    ("bytes", &["store/s3*"]),
     ("aws_config", &["store/s3*"]),
     ("aws_sdk_s3", &["store/s3*"]),
-    ("aws_smithy_types", &["store/s3*"]),
+    ("aws_smithy_http_client", &["store/s3*"]),
     ("aws_smithy_runtime", &["store/s3*"]),
+    ("aws_smithy_runtime_api", &["store/s3*"]),
+    ("aws_smithy_types", &["store/s3*"]),
+    ("s3s", &["store/s3*"]),
+    ("s3s_fs", &["store/s3*"]),
+    ("hyper", &["store/s3*"]),
+    ("hyper_util", &["store/s3*"]),
+    ("http_body_util", &["store/s3*"]),
 ];
 
 /// Words of production code, the only places below `src` for them, and the rule.

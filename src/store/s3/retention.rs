@@ -1,0 +1,55 @@
+//! Promises that an object stays: Object Lock.
+
+use aws_sdk_s3::types::{ObjectLockRetention, ObjectLockRetentionMode};
+
+use super::bucket::LockMode;
+use super::client::Wire;
+use super::failure::Failure;
+use super::put::{date_time, instant};
+use crate::model::id::Instant;
+use crate::store::error::StoreError;
+
+impl Wire {
+    /// Until when an object, or one version of it, cannot be removed.
+    pub(super) async fn retained(&self, key: &str, version: Option<&str>) -> Result<Option<Instant>, StoreError> {
+        match self.promise(key, version).await {
+            Ok(promise) => Ok(promise.map(|(_, until)| until)),
+            Err(failure) if failure.is_missing() => Ok(None),
+            // without a lock in the manifest it is a question only, and a role may lack the right to ask it
+            Err(failure) if failure.is_denied() && self.bucket.object_lock.is_none() => Ok(None),
+            Err(failure) => Err(failure.about(self, "ask for the lock of", key)),
+        }
+    }
+
+    /// Promises that an object stays until then, where the manifest has a lock; a later promise stands.
+    pub(super) async fn extend(&self, key: &str, until: Instant) -> Result<(), StoreError> {
+        let Some(lock) = &self.bucket.object_lock else { return self.look(key).await.map(|_| ()) };
+        let promise = self.promise(key, None).await.map_err(|failure| failure.about(self, "ask for the lock of", key))?;
+        if promise.as_ref().is_some_and(|(_, promised)| *promised >= until) {
+            return Ok(());
+        }
+        // a mode is never weakened, which the service would refuse as well
+        let mode = match (promise, lock.mode) {
+            (Some((ObjectLockRetentionMode::Compliance, _)), _) | (_, LockMode::Compliance) => ObjectLockRetentionMode::Compliance,
+            _ => ObjectLockRetentionMode::Governance,
+        };
+        let retention = ObjectLockRetention::builder().mode(mode).retain_until_date(date_time(until)).build();
+        let put = self.client.put_object_retention().bucket(&self.bucket.name).key(self.whole(key)).retention(retention);
+        let put = if self.bucket.checksums { put.checksum_algorithm(aws_sdk_s3::types::ChecksumAlgorithm::Crc32) } else { put };
+        put.send().await.map(|_| ()).map_err(|error| Failure::from(error).about(self, "extend the lock of", key))
+    }
+
+    async fn promise(&self, key: &str, version: Option<&str>) -> Result<Option<(ObjectLockRetentionMode, Instant)>, Failure> {
+        let ask = self.client.get_object_retention().bucket(&self.bucket.name).key(self.whole(key));
+        match ask.set_version_id(version.map(str::to_owned)).send().await.map_err(Failure::from) {
+            Ok(found) => Ok(found.retention().and_then(|found| {
+                let until = found.retain_until_date().map(instant)?;
+                Some((found.mode().cloned().unwrap_or(ObjectLockRetentionMode::Governance), until))
+            })),
+            Err(failure) if failure.code().starts_with("NoSuchObjectLock") => Ok(None),
+            // a bucket without Object Lock, or a service that has none
+            Err(failure) if failure.is_unknown() || failure.is_request() => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! All that is below a prefix, listed side by side.
+//!
+//! A page holds a thousand keys, and the next one cannot be asked for before it came. So what is large is cut: into its folders
+//! where they are named, and into stretches of time where the names begin with a stamp, as those of artifacts do. A stretch that
+//! turns out long is cut again, as long as there is room for more requests. A page that fails makes the whole an error.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::client::Wire;
+use super::failure::Failure;
+use super::leftover;
+use super::page::{Ask, Page, decoded};
+use super::put::instant;
+use super::walk::Walk;
+use crate::model::id::Instant;
+use crate::store::error::StoreError;
+use crate::store::port::{Object, Reach, Survey, check_stored};
+
+/// Pages that are asked for at once.
+const WAYS: usize = 16;
+
+impl Wire {
+    /// All that is below a prefix.
+    pub(super) async fn survey(self: &Arc<Self>, prefix: &str, reach: Reach) -> Result<Survey, StoreError> {
+        let objects = async {
+            match reach {
+                Reach::Flat => self.flat(prefix).await,
+                Reach::Deep => self.deep(prefix).await,
+            }
+        };
+        let (survey, leftovers) = tokio::join!(objects, self.unfinished(prefix, reach));
+        let mut survey = survey?;
+        survey.leftovers = leftovers?;
+        survey.strangers.sort_unstable();
+        Ok(survey)
+    }
+
+    async fn flat(&self, prefix: &str) -> Result<Survey, StoreError> {
+        let mut survey = Survey::default();
+        let mut ask = Ask { prefix: prefix.to_owned(), flat: true, ..Ask::default() };
+        loop {
+            let page = self.page(&ask).await?;
+            survey.objects.extend(page.objects);
+            survey.folders.extend(page.folders);
+            survey.strangers.extend(page.strangers);
+            ask.token = page.next;
+            if ask.token.is_none() {
+                break;
+            }
+        }
+        survey.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        survey.folders.sort_unstable();
+        Ok(survey)
+    }
+
+    async fn deep(self: &Arc<Self>, prefix: &str) -> Result<Survey, StoreError> {
+        let mut waiting = VecDeque::from([Walk::new(prefix)]);
+        let mut running: JoinSet<(Walk, Result<Page, StoreError>)> = JoinSet::new();
+        let (mut stretches, mut strangers): (Vec<Vec<Object>>, Vec<String>) = (Vec::new(), Vec::new());
+        loop {
+            while running.len() < WAYS
+                && let Some(walk) = waiting.pop_front()
+            {
+                let wire = Arc::clone(self);
+                let ask = walk.ask();
+                running.spawn_on(async move { (walk, wire.page(&ask).await) }, self.runtime().handle());
+            }
+            let Some(came) = running.join_next().await else { break };
+            let lost = |_| StoreError::of(&self.place, "list", prefix, io::Error::other("the thread that lists was lost"));
+            let (mut walk, page) = came.map_err(lost)?;
+            let page = page?;
+            let now = page.date.unwrap_or_else(|| (self.clock)());
+            let idle = WAYS.saturating_sub(running.len() + waiting.len() + 1);
+            let step = walk.take(page, idle, now, &mut strangers);
+            let unsorted = || StoreError::of(&self.place, "list", prefix, io::Error::other("the listing is not in the order of its keys"));
+            waiting.extend(step.ok_or_else(unsorted)?);
+            match walk.finished() {
+                Some(objects) => stretches.push(objects),
+                None => waiting.push_front(walk),
+            }
+        }
+        stretches.retain(|objects| !objects.is_empty());
+        stretches.sort_unstable_by(|a, b| a[0].key.cmp(&b[0].key));
+        let mut objects = Vec::with_capacity(stretches.iter().map(Vec::len).sum());
+        for stretch in stretches {
+            objects.extend(stretch);
+        }
+        if !objects.is_sorted_by(|a: &Object, b| a.key < b.key) {
+            objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            objects.dedup_by(|a, b| a.key == b.key);
+        }
+        Ok(Survey { objects, strangers, ..Survey::default() })
+    }
+
+    /// Uploads that never ended. A service that cannot list them, or does not let us, shows none.
+    async fn unfinished(&self, prefix: &str, reach: Reach) -> Result<Vec<Object>, StoreError> {
+        let mut found = Vec::new();
+        let (mut from_key, mut from_id) = (None, None);
+        loop {
+            let list = self.client.list_multipart_uploads().bucket(&self.bucket.name).prefix(self.whole(prefix));
+            let list =
+                list.set_delimiter((reach == Reach::Flat).then(|| "/".to_owned())).encoding_type(aws_sdk_s3::types::EncodingType::Url);
+            let list = list.set_key_marker(from_key.clone()).set_upload_id_marker(from_id.clone());
+            let page = match list.send().await.map_err(Failure::from) {
+                Ok(page) => page,
+                Err(failure) if failure.is_unknown() || failure.is_denied() || failure.is_missing() => return Ok(Vec::new()),
+                Err(failure) => return Err(failure.about(self, "list the uploads of", prefix)),
+            };
+            let url = page.encoding_type() == Some(&aws_sdk_s3::types::EncodingType::Url);
+            for upload in page.uploads() {
+                let key = upload.key().and_then(|key| decoded(key, url)).and_then(|key| self.own(&key));
+                let (Some(key), Some(id)) = (key.filter(|key| leftover::is_ours(key)), upload.upload_id()) else { continue };
+                let name = leftover::name(&key, id);
+                if check_stored(&self.place, &name).is_ok() {
+                    let modified = upload.initiated().map_or(Instant::MAX_UTC, instant);
+                    found.push(Object { key: name, bytes: 0, modified });
+                }
+            }
+            if page.is_truncated() != Some(true) {
+                break;
+            }
+            let next = (page.next_key_marker().map(str::to_owned), page.next_upload_id_marker().map(str::to_owned));
+            if next.0.is_none() || next == (from_key, from_id) {
+                let what = "the listing of uploads breaks off: it goes on, and it is not said where";
+                return Err(StoreError::of(&self.place, "list", prefix, io::Error::new(io::ErrorKind::InvalidData, what)));
+            }
+            (from_key, from_id) = next;
+        }
+        found.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(found)
+    }
+}
