@@ -17,7 +17,7 @@ const ATTEMPTS: usize = 4;
 /// What asking came to.
 pub(super) enum Taken {
     /// It is ours; with a sentence where it was somebody else's who did not release it.
-    Ours(Keeper, Option<String>),
+    Ours(Box<Keeper>, Option<String>),
     /// Somebody has it.
     By(Holder),
 }
@@ -66,7 +66,7 @@ pub(super) fn take(swap: &Arc<dyn Swap>, place: &str, key: &str, claim: &Claim) 
             && seen.record.is_held()
         {
             let keeper = Keeper::new(swap, place, key, claim, seen.record.clone(), register.tag.clone(), *start);
-            return Ok(Taken::Ours(keeper, said.clone()));
+            return Ok(Taken::Ours(Box::new(keeper), said.clone()));
         }
         let (epoch, over) = match (judge(seen.as_ref()), seen, &found) {
             (Verdict::Take { epoch, over }, _, _) => (epoch, over),
@@ -77,7 +77,10 @@ pub(super) fn take(swap: &Arc<dyn Swap>, place: &str, key: &str, claim: &Claim) 
         let start = uptime();
         first_sent.get_or_insert_with(|| (start, over.clone()));
         match swap.swap(key, found.as_ref().map(|register| register.tag.as_str()), &record.write()) {
-            Ok(Some(tag)) => return Ok(Taken::Ours(Keeper::new(swap, place, key, claim, record, tag, start), over)),
+            Ok(Some(tag)) => {
+                let keeper = Keeper::new(swap, place, key, claim, record, tag, start);
+                return Ok(Taken::Ours(Box::new(keeper), over));
+            }
             Ok(None) => {}
             Err(error) => unanswered = Some(error),
         }
