@@ -33,7 +33,7 @@ use crate::store::error::StoreError;
 /// Where a region is demanded and the service has none.
 const ANY_REGION: &str = "us-east-1";
 
-/// A store in a bucket. Clones share one connection.
+/// A store in a bucket; clones share one connection.
 #[derive(Clone)]
 pub struct S3 {
     pub(super) setup: Arc<Setup>,
