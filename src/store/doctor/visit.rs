@@ -1,7 +1,7 @@
 //! One visit: every probe in its order, then tidying up.
 
 use super::promise::{Promise, Standing};
-use super::{bytes, names, rest};
+use super::{names, objects, rest};
 use crate::model::id::{Instant, Random};
 use crate::store::error::{StoreError, chain};
 use crate::store::layout::SCRATCH_PREFIX;
@@ -53,11 +53,11 @@ impl Visit<'_> {
         // Who alone writes to a store never meets its own names.
         probe("create-only", self.needs.lease, names::taken(self));
         probe("one-winner", self.needs.lease, names::race(self));
-        probe("read-back", true, bytes::read_back(self));
-        probe("list-after-write", true, bytes::listed(self));
-        probe("parts", true, bytes::parts(self));
-        probe("create-only-parts", self.needs.lease, bytes::parts_taken(self));
-        probe("abort", true, bytes::abort(self));
+        probe("read-back", true, objects::read_back(self));
+        probe("list-after-write", true, objects::listed(self));
+        probe("parts", true, objects::parts(self));
+        probe("create-only-parts", self.needs.lease, objects::parts_taken(self));
+        probe("abort", true, objects::abort(self));
         if let Some(swap) = self.store.swapper() {
             probe("compare-and-swap", self.needs.lease, names::swapped(self, &*swap));
             probe("swap-one-winner", self.needs.lease, names::swap_race(self, &*swap));
