@@ -3,6 +3,7 @@
 
 #[path = "../../../src/store/conformance.rs"]
 mod conformance;
+mod lease;
 
 use std::sync::Arc;
 
