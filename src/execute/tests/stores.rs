@@ -199,7 +199,7 @@ fn a_copy_that_was_cut_goes_on_where_it_was_cut() {
         world.down[1] = true;
         run(&mut world, Luck::Good);
         world.down[1] = false;
-        run(&mut world, Luck::Stumbles(number + 2, fault));
+        run(&mut world, Luck::Stumbles(number + 3, fault));
         let there = world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap();
         locked(&habits).calls.clear();
         assert_eq!(went(&run(&mut world, Luck::Good)), ["copy"], "{number}");

@@ -41,6 +41,19 @@ pub(super) enum Act {
 pub(super) const ACTS: [Act; 9] =
     [Act::Start, Act::Stop, Act::Restart, Act::StartAndStop, Act::Pause, Act::Thaw, Act::Rename, Act::Remove, Act::MakeAnew];
 
+/// The texts of the journals.
+fn journals(state: &Path) -> impl Iterator<Item = String> {
+    let engines = fs::read_dir(state.join("quiet")).into_iter().flatten().flatten();
+    let files = engines.flat_map(|engine| fs::read_dir(engine.path()).into_iter().flatten().flatten());
+    let journals = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
+    journals.filter_map(|path| fs::read_to_string(path).ok())
+}
+
+/// Whether a journal says that what it names may have been started.
+fn tried(state: &Path, id: &str) -> bool {
+    journals(state).any(|text| text.contains(&format!("\"{id}\"")) && text.contains("\"waking\": true"))
+}
+
 /// What a container is to do once nothing is owed to it.
 #[derive(Debug, Clone, Copy)]
 struct Due {
@@ -178,7 +191,9 @@ impl Yard {
             return;
         }
         due.theirs |= after.started_at != before.started_at && due.state.works();
-        due.or = if due.theirs { None } else { due.or.or(Some(due.state)) };
+        // a start that the journal announces may be ours: somebody's own in its place cannot be told from it
+        let unsure = tried(&locked(&self.state), &before.id);
+        due.or = if due.theirs && !unsure { None } else { due.or.or(Some(due.state)) };
         due.state = after.state;
     }
 
@@ -224,11 +239,7 @@ impl Yard {
 
     /// Whether any journal names it.
     fn names(&self, state: &Path, what: &str) -> bool {
-        let quoted = format!("\"{what}\"");
-        let engines = fs::read_dir(state.join("quiet")).into_iter().flatten().flatten();
-        let files = engines.flat_map(|engine| fs::read_dir(engine.path()).into_iter().flatten().flatten());
-        let mut journals = files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
-        journals.any(|path| fs::read_to_string(path).is_ok_and(|text| text.contains(&quoted)))
+        journals(state).any(|text| text.contains(&format!("\"{what}\"")))
     }
 
     /// What is neither as it was nor owed. What is at rest is so from now on.
