@@ -76,7 +76,8 @@ fn doctor_says_what_the_server_can_promise() {
     let site = Site::streamed();
     let _ = site.world.run("apply").good();
     let before = site.bucket.objects("prod/demo/");
-    let _ = site.world.run("doctor offsite").good().says(&["conditional", "one winner"]);
+    let _ =
+        site.world.run("doctor offsite").good().says(&["one-winner", "compare-and-swap", "The store keeps what the manifest relies on."]);
     assert_eq!(site.bucket.objects("prod/demo/"), before, "it leaves what is there");
     assert_eq!(site.bucket.uploads(), Vec::<String>::new());
 }
