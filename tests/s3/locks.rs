@@ -44,7 +44,11 @@ fn what_is_locked_stays_until_its_date_and_the_plan_says_so() {
     for version in site.bucket.versions("prod/demo/data/").iter().chain(&site.bucket.versions("prod/demo/catalog/")) {
         assert!(!site.bucket.deletes(version), "{version:?}");
     }
-    until("the older one is old enough", || site.world.run("plan").says(&["policy.config"]).out.contains("locked until"));
+    until("the older one is old enough", || {
+        let waiting = site.world.run("plan --format json").good().json()["waiting"].clone();
+        let locked = |step: &serde_json::Value| step["reason"]["code"] == "locked" && step["reason"]["data"]["until"].is_string();
+        waiting.as_array().is_some_and(|waiting| waiting.iter().any(locked))
+    });
     let _ = site.world.run("apply --yes").good().hides(&["done: delete"]);
     assert_eq!(site.records("config").len(), 2);
     let _ = site.world.run("plan --detailed-exitcode").good();
