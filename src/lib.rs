@@ -44,6 +44,8 @@
 //! | the index beside an archive | [`mod@archive::index`] | in its footer |
 //! | names and ids | [`model::id`] | of the store's mark |
 //! | the plan's JSON | [`plan::Plan`] | `format_version` |
+//! | what stores hold, for plans elsewhere | [`facts::Inventory`] | `format_version` |
+//! | the digest of a policy's rules, in records | [`model::Policy::rules_sha256`] | of the record |
 //! | findings' JSON and codes | [`finding`] | `format_version`; codes are never renamed |
 //! | the journal of a window, in the local state | [`execute::window`] | `format_version` |
 //! | events of a run, one JSON object a line | [`execute::Event`] | a reader skips what it does not know |

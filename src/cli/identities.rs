@@ -16,8 +16,8 @@ const LONGEST: u64 = 1 << 20;
 #[derive(Debug, clap::Args)]
 pub(super) struct IdentityArgs {
     /// A file with the secret keys of recipients, as `age-keygen` or `ssh-keygen` writes it; may be given again
-    #[arg(long = "identity", short = 'i', value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[arg(long, short, value_name = "FILE")]
+    identity: Vec<PathBuf>,
 }
 
 impl IdentityArgs {
@@ -26,7 +26,7 @@ impl IdentityArgs {
         let said = *screen;
         let voice: Voice = Arc::new(move |message: &str| said.say(message));
         let mut all = Identities::none();
-        for path in &self.files {
+        for path in &self.identity {
             let shown = path.display();
             // Sized before it is filled: what grows leaves copies of itself behind.
             let mut content = Vec::with_capacity(usize::try_from(LONGEST).unwrap_or(0) + 1);

@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::screen::{Format, Screen};
 use super::signals::Signals;
-use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORARY, informed, judge_recipients, window};
+use crate::execute::{EngineAt, Entropy, Host, LocalState, Ports, Report, TEMPORARY, asks, informed, judge_recipients, window};
 use crate::facts::{Facts, RuntimeFacts, StoreFacts, Trouble};
 use crate::finding::{Finding, has_errors, sort};
 use crate::model::id::{Instant, Name, Random};
@@ -41,8 +41,10 @@ pub(super) enum Access {
     Judge,
     /// As this instance's own host.
     Write,
-    /// Whichever host owns the instance: only the stores are looked at, and nothing is made there.
+    /// Nothing is changed, and only the stores are looked at, whichever host owns the instance.
     Any,
+    /// As `Any`, and what may go is removed.
+    Remove,
 }
 
 /// One invocation.
@@ -156,9 +158,7 @@ impl Session {
             .map(|(name, store)| {
                 let opened = match (&store.kind, self.access) {
                     (StoreKind::Directory { path, mount }, Access::Read) => Directory::open_for_reading(path, *mount, &self.temp_tag),
-                    (StoreKind::Directory { path, mount }, Access::Judge | Access::Write | Access::Any) => {
-                        Directory::open(path, *mount, &self.temp_tag)
-                    }
+                    (StoreKind::Directory { path, mount }, _) => Directory::open(path, *mount, &self.temp_tag),
                     (StoreKind::S3(bucket), _) => return (name.clone(), self.bucket(store, bucket)),
                 };
                 (name.clone(), opened.map(|s| Arc::new(s) as Arc<dyn WriteStore>))
@@ -184,7 +184,7 @@ impl Session {
 
     /// A picture of the world now.
     pub(super) fn facts(&self) -> Result<Facts, Failure> {
-        if self.access == Access::Any {
+        if matches!(self.access, Access::Any | Access::Remove) {
             return self.catalogue();
         }
         self.see(Some(Arc::clone(&self.runtime)), Some(Arc::clone(&self.sources)))
@@ -198,7 +198,9 @@ impl Session {
     /// The plan over these facts, once they hold what it must know of what it would remove.
     pub(super) fn decide(&self, facts: &mut Facts, now: Instant, request: &Request) -> Plan {
         let set = &self.set;
-        informed(set, &self.usable_stores(), facts, request.role, |facts| decide(set, facts, now, request))
+        // stores are opened for what is asked of them, and not for nothing
+        let stores = if asks(set, request.role) { self.usable_stores() } else { BTreeMap::new() };
+        informed(set, &stores, facts, request.role, |facts| decide(set, facts, now, request))
     }
 
     fn see(&self, runtime: Option<Arc<dyn Runtime>>, sources: Option<Arc<dyn Sources>>) -> Result<Facts, Failure> {
@@ -213,7 +215,7 @@ impl Session {
             abandoned,
             host: self.host.id.clone(),
             own: self.own()?,
-            any_owner: matches!(self.access, Access::Read | Access::Any),
+            any_owner: matches!(self.access, Access::Read | Access::Any | Access::Remove),
             catalog_only: self.catalog_only,
         };
         Ok(collect(&self.set, &eyes, self.now()))
@@ -323,7 +325,7 @@ fn host(state: &LocalState, access: Access) -> Result<Host, Failure> {
     let system = fs::read_to_string("/etc/machine-id").ok().map(|id| id.trim().to_owned()).filter(|id| id.len() == 32);
     let id = match (system, access) {
         (Some(id), _) => id,
-        (None, Access::Write) => state.host(Random::new(random()?).as_str())?,
+        (None, Access::Write | Access::Remove) => state.host(Random::new(random()?).as_str())?,
         (None, Access::Read | Access::Judge | Access::Any) => state.known_host()?.unwrap_or_default(),
     };
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();

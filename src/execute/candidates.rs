@@ -12,7 +12,7 @@ use super::run::key_of;
 use crate::facts::{Artifact, Facts, StoreFacts, Writer};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::model::{PolicySet, StoreKind};
-use crate::plan::{Plan, Role, Work};
+use crate::plan::{Candidate, Plan, Role, Work};
 use crate::store::record::Record;
 use crate::store::{StoreError, WriteStore, layout};
 
@@ -28,28 +28,30 @@ pub fn informed(
     loop {
         let plan = decide(facts);
         let mut more = false;
-        for step in &plan.steps {
-            let Some((name, store)) = step.work.store().and_then(|name| Some((name, stores.get(name)?.as_ref()))) else { continue };
-            match &step.work {
-                Work::Delete { series, id, .. } => {
-                    if role == Role::Janitor && asked.insert(format!("{name}/{series}")) {
-                        more |= ask_writer(set, store, facts, name, series);
-                    }
-                    if promises(set, name) && asked.insert(step.address.clone()) {
-                        more |= ask_artifact(set, store, facts, name, series, *id);
-                    }
-                }
-                Work::Sweep { keys, .. } if promises(set, name) => {
-                    let new: BTreeSet<&String> = keys.iter().filter(|key| asked.insert(format!("{name}:{key}"))).collect();
-                    more |= ask_left(store, facts, name, &new);
-                }
-                _ => {}
+        for Candidate { store: name, series, id } in &plan.candidates {
+            let Some(store) = stores.get(name) else { continue };
+            if role == Role::Janitor && asked.insert(format!("{name}/{series}")) {
+                more |= ask_writer(set, store.as_ref(), facts, name, series);
             }
+            if promises(set, name) && asked.insert(format!("{name}/{series}/{id}")) {
+                more |= ask_artifact(set, store.as_ref(), facts, name, series, *id);
+            }
+        }
+        for step in &plan.steps {
+            let Work::Sweep { store: name, keys, .. } = &step.work else { continue };
+            let Some(store) = stores.get(name).filter(|_| promises(set, name)) else { continue };
+            let new: BTreeSet<&String> = keys.iter().filter(|key| asked.insert(format!("{name}:{key}"))).collect();
+            more |= ask_left(store.as_ref(), facts, name, &new);
         }
         if !more {
             return plan;
         }
     }
+}
+
+/// Whether there is anything to ask at all.
+pub fn asks(set: &PolicySet, role: Role) -> bool {
+    role == Role::Janitor || set.stores.keys().any(|store| promises(set, store))
 }
 
 /// Whether a store keeps what it is given for a time.

@@ -98,8 +98,21 @@ impl Job<'_> {
             && record.codec == self.shape.codec
             && record.recipients == self.sealing.fingerprints()
             && record.labels == self.shape.labels
-            && record.excludes == self.shape.excludes;
+            && record.excludes == self.shape.excludes
+            // where payload was not listed, nobody knows yet that it is whole
+            && (listing.is_some_and(|l| l.payload_listed) || self.is_there(&record, key.generation)?);
         Ok(same.then_some(record))
+    }
+
+    /// Whether every object of a generation is there with its size.
+    fn is_there(&self, record: &Record, generation: u32) -> Result<bool, StepError> {
+        let folder = layout::payload_folder(&self.run.set.instance, &self.policy.series, &record.id, generation);
+        for object in record.objects() {
+            if self.store.look(&format!("{folder}{}", object.name))?.is_none_or(|found| found.bytes != object.bytes) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// An artifact whose bytes another one owns.

@@ -34,6 +34,7 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
     let key = listed.and_then(|a| key_of(a, job.generation));
     let key = key.ok_or_else(|| StepError::Changed(format!("`{}` is not listed on store `{}` any more", job.id, job.from)))?;
     run.claim(to)?;
+    super::manifest::keep(run, to)?;
     let record = super::capture::read_record(run, from, job.series, &key)?;
     let mut generation = job.as_generation;
     if record.payload_of.is_none() {

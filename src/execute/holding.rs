@@ -17,12 +17,14 @@ use crate::plan::Request;
 use crate::store::lease::{self, Claim};
 use crate::store::{Lease, Locked, StoreError, layout};
 
+/// Leases by store and series.
+type Leases = BTreeMap<(Name, Name), Box<dyn Lease>>;
+
 /// Everything held for the length of a run; released when dropped, which may ask the stores.
 #[derive(Default)]
 pub(super) struct Holding {
     local: Vec<Held>,
-    /// By store and series.
-    leases: BTreeMap<(Name, Name), Box<dyn Lease>>,
+    leases: Leases,
 }
 
 /// What asking came to.
@@ -83,8 +85,8 @@ impl Asking {
     }
 
     /// The leases of one policy's series, all of them or none.
-    fn leases(&self, policy: &Policy, said: &mut Vec<(Name, String)>) -> Result<BTreeMap<(Name, Name), Box<dyn Lease>>, Refused> {
-        let mut leases = BTreeMap::new();
+    fn leases(&self, policy: &Policy, said: &mut Vec<(Name, String)>) -> Result<Leases, Refused> {
+        let mut leases = Leases::new();
         for name in &policy.stores {
             let listed = self.facts.stores.get(name).and_then(StoreFacts::listing).is_some();
             if !listed || self.set.stores.get(name).is_none_or(|store| !store.lease) {
@@ -126,7 +128,7 @@ impl Asking {
 
 impl Holding {
     #[cfg(test)]
-    pub(super) fn of(leases: BTreeMap<(Name, Name), Box<dyn Lease>>) -> Self {
+    pub(super) fn of(leases: Leases) -> Self {
         Self { local: Vec::new(), leases }
     }
 
@@ -145,7 +147,7 @@ impl Holding {
 
     /// The same for what belongs to no series: every lease on the store.
     pub(super) fn check_all(&self, store: &Name) -> Result<(), StepError> {
-        let there = self.leases.iter().filter(|((name, _), _)| name == store);
-        there.map(|(_, lease)| lease.check()).collect::<Result<(), _>>().map_err(StepError::from)
+        let mut there = self.leases.iter().filter(|((name, _), _)| name == store);
+        Ok(there.try_for_each(|(_, lease)| lease.check())?)
     }
 }

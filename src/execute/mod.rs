@@ -49,7 +49,7 @@ pub mod window;
 mod windows;
 
 pub use apply::{Observe, Order, apply};
-pub use candidates::informed;
+pub use candidates::{asks, informed};
 pub use error::{StepError, chain};
 pub use event::{Done, Event, StepOutcome, StepResult};
 pub use outcome::{Ending, Outcome};

@@ -35,8 +35,8 @@ pub(super) fn ancestors(run: &Run, store_name: &Name, record: &Record) -> Result
 fn extend(run: &Run, store: &dyn WriteStore, need: &ArtifactRef, until: Instant) -> Result<Vec<Record>, StepError> {
     // one that this stage has just copied is listed where it came from
     let listings = run.facts.stores.values().filter_map(StoreFacts::listing);
-    let listed = listings.filter_map(|l| l.series.get(&need.series)?.artifacts.iter().find(|a| a.id == need.id));
-    let Some(key) = listed.filter_map(|a| key_of(a, a.generations.last()?.n)).next() else {
+    let mut listed = listings.filter_map(|l| l.series.get(&need.series)?.artifacts.iter().find(|a| a.id == need.id));
+    let Some(key) = listed.find_map(|a| key_of(a, a.generations.last()?.n)) else {
         return Err(StepError::Changed(format!("`{}` is not listed any more, and cannot be promised for longer", need.id)));
     };
     let folder = layout::payload_folder(&run.set.instance, &need.series, &need.id, 1);

@@ -15,7 +15,7 @@ use crate::store::{Removed, StoreError, WriteStore, layout};
 /// Objects that go at once, at most: what one request of S3 takes.
 const BATCH: usize = 1000;
 
-pub(super) fn delete(run: &Run, series: &Name, id: ArtifactId, store_name: &Name) -> Result<Done, StepError> {
+pub(super) fn delete(run: &Run, address: &str, series: &Name, id: ArtifactId, store_name: &Name) -> Result<Done, StepError> {
     run.stop_if_cancelled()?;
     let store = run.store(store_name)?.as_ref();
     let instance = &run.set.instance;
@@ -44,7 +44,7 @@ pub(super) fn delete(run: &Run, series: &Name, id: ArtifactId, store_name: &Name
     let checks = keys_in(store, &layout::checks_folder(instance, series, &id))?;
     for (key, removed) in checks.iter().zip(store.delete_all(&checks)) {
         match removed {
-            Err(StoreError::Locked { .. }) => run.warn(&format!("delete `{id}`"), format!("`{key}` stays until the store gives it up")),
+            Err(StoreError::Locked { .. }) => run.warn(address, format!("`{key}` stays until the store gives it up")),
             other => hidden += usize::from(other? == Removed::Hidden),
         }
     }

@@ -52,7 +52,7 @@ impl Run {
                     &copy::Job { series, id, from, to: store, generation: *generation, as_generation: *as_generation },
                 )
             }
-            Work::Delete { series, id, store, .. } => remove::delete(self, series, *id, store),
+            Work::Delete { series, id, store, .. } => remove::delete(self, &step.address, series, *id, store),
             Work::Sweep { store, series, keys, bytes } => remove::sweep(self, store, series.as_ref(), keys, *bytes),
             Work::Recover { .. } | Work::Stop { .. } | Work::Start { .. } => {
                 Err(StepError::Changed(format!("`{}` is part of a window and nothing by itself", step.address)))

@@ -69,6 +69,9 @@ pub struct Generation {
     pub bytes: u64,
     /// What the listing shows of them.
     pub payload: Payload,
+    /// An object of it is not encrypted, as its name says.
+    #[serde(default)]
+    pub readable: bool,
     /// The newest check of this generation.
     pub check: Option<Check>,
 }
@@ -147,6 +150,11 @@ impl Artifact {
     /// The number that a repair would have.
     pub fn next_generation(&self) -> u32 {
         self.generations.iter().map(|g| g.n).max().unwrap_or(0) + 1
+    }
+
+    /// Whether somebody without a key could read a whole generation of it.
+    pub fn readable(&self) -> bool {
+        self.generations.iter().any(|g| g.usable() && g.readable)
     }
 
     /// Bytes of all generations.

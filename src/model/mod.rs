@@ -27,9 +27,10 @@ pub use recipients::RecipientList;
 pub use schedule::{Schedule, ScheduleError};
 pub use services::{CATCH_UP_WITHIN, Mode, READY_TIMEOUT, Ready, Service, ServiceKind};
 pub use set::{
-    CommandSource, FilesSource, Guard, Named, ObjectLock, Policy, PolicySet, PolicySpans, PolicyState, Retention, Run, S3Store, SecretRef,
-    Source, SourceKind, Store, StoreKind, VolumeSource,
+    CommandSource, FilesSource, Guard, Named, Policy, PolicySet, PolicySpans, PolicyState, Retention, Run, SecretRef, Source, SourceKind,
+    VolumeSource,
 };
+pub use stores::{ObjectLock, S3Store, Store, StoreKind};
 pub use zone::{Shown, Zone, ZoneError};
 
 pub use crate::manifest::tables::{Backfill, Checksums, Level, LockMode, Sse};

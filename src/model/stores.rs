@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::id::Name;
+use super::id::{Instant, Name};
 use super::read::Resolver;
-use super::set::{ObjectLock, S3Store, Store, StoreKind};
-use crate::finding::{Finding, manifest as code};
-use crate::manifest::tables::{Coordination, FilledText, SizeText, Sse};
-use crate::manifest::{Entity, StoreTable, tables};
+use crate::finding::{Finding, Span, manifest as code};
+use crate::manifest::tables::{Backfill, Checksums, Coordination, FilledText, LockMode, SizeText, Sse};
+use crate::manifest::{Entity, Period, StoreTable, tables};
 
 /// Bytes of a segment unless set: 16 GiB.
 const SEGMENT_SIZE: u64 = 16 << 30;
@@ -18,6 +17,91 @@ const SMALLEST_SEGMENT: u64 = 1 << 20;
 const LONGEST_PREFIX: usize = 512;
 /// The most parts of an object unless set, as S3 has it.
 const MAX_PARTS: u16 = 10_000;
+
+/// A place that holds artifacts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Store {
+    /// Its name.
+    pub name: Name,
+    /// What it is.
+    pub kind: StoreKind,
+    /// Bytes that a capture must leave free.
+    pub min_free: Option<u64>,
+    /// Payloads are cut into objects of at most this many bytes.
+    pub segment_size: u64,
+    /// Runs take a lease in the store; without, only one host ever writes there.
+    pub lease: bool,
+    /// What is not encrypted is refused.
+    pub require_encryption: bool,
+    /// What of the past is copied there when it is new to a policy.
+    pub backfill: Backfill,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// What a store is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StoreKind {
+    /// A folder.
+    Directory {
+        /// The folder, joined to the manifest's.
+        path: PathBuf,
+        /// It must be a mount point.
+        mount: bool,
+    },
+    /// A bucket.
+    S3(S3Store),
+}
+
+/// A bucket, and how to speak to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct S3Store {
+    /// Its name.
+    pub bucket: String,
+    /// Its region; `None`: what the environment or the profile says.
+    pub region: Option<String>,
+    /// Stands before every key; empty, or ends in `/`.
+    pub prefix: String,
+    /// Where the service is; `None`: AWS, or what the environment says.
+    pub endpoint: Option<String>,
+    /// The bucket is named in the path.
+    pub path_style: bool,
+    /// Certificates to trust besides the system's, joined to the manifest's folder.
+    pub ca_file: Option<PathBuf>,
+    /// The profile that credentials come from.
+    pub profile: Option<String>,
+    /// The storage class of payloads.
+    pub storage_class: Option<String>,
+    /// Encryption by the service.
+    pub sse: Option<Sse>,
+    /// The key of `sse = "kms"`.
+    pub sse_key: Option<String>,
+    /// How long what is written cannot be deleted.
+    pub object_lock: Option<ObjectLock>,
+    /// The most parts of one object.
+    pub max_parts: u16,
+    /// What secures the bytes on the wire.
+    pub checksums: Checksums,
+}
+
+/// How long what is written cannot be deleted, and who can lift it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ObjectLock {
+    /// Who can lift it.
+    pub mode: LockMode,
+    /// How long, from the writing on.
+    pub period: Period,
+}
+
+impl Store {
+    /// Until when what is written now cannot be deleted.
+    pub fn locked_until(&self, now: Instant) -> Option<Instant> {
+        match &self.kind {
+            StoreKind::Directory { .. } => None,
+            StoreKind::S3(store) => store.object_lock.map(|lock| lock.period.after(now)),
+        }
+    }
+}
 
 /// What two stores must not share.
 #[derive(PartialEq)]
@@ -65,7 +149,7 @@ struct Common<'a> {
     segment_size: Option<&'a SizeText>,
     coordination: Option<Coordination>,
     require_encryption: Option<bool>,
-    backfill: Option<tables::Backfill>,
+    backfill: Option<Backfill>,
 }
 
 impl Resolver<'_> {

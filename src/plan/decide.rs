@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::evolve::advance;
-use super::step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Wait, Waiting, Work};
+use super::step::{Candidate, FORMAT_VERSION, Holding, Plan, Reason, Step, Wait, Waiting, Work};
 use super::view::View;
 use super::{Request, Role, deletes, due, mirror, problem, space, sweeps, windows};
 use crate::facts::{Facts, StoreFacts};
@@ -74,6 +74,7 @@ pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
         findings,
         holdings: removed.holdings,
         waiting: removed.waiting,
+        candidates: removed.candidates,
     }
 }
 
@@ -94,12 +95,14 @@ pub fn removals(set: &PolicySet, facts: &Facts, now: Instant, request: &Request)
         findings,
         holdings: removed.holdings,
         waiting: removed.waiting,
+        candidates: removed.candidates,
     }
 }
 
 pub(super) struct Removed {
     pub(super) steps: Vec<Step>,
     pub(super) waiting: Vec<Waiting>,
+    pub(super) candidates: Vec<Candidate>,
     pub(super) holdings: Vec<Holding>,
     pub(super) changes_at: Option<Instant>,
 }
@@ -205,11 +208,12 @@ fn name_captures(copied: &mut [Step], makes: &[Step], now: Instant) {
 }
 
 pub(super) fn removals_in(set: &PolicySet, facts: &Facts, now: Instant, request: &Request, findings: &mut Vec<Finding>) -> Removed {
-    let mut removed = Removed { steps: Vec::new(), waiting: Vec::new(), holdings: Vec::new(), changes_at: None };
+    let mut removed = Removed { steps: Vec::new(), waiting: Vec::new(), candidates: Vec::new(), holdings: Vec::new(), changes_at: None };
     for policy in selected(set, request) {
         for judged in deletes::judge(&View::new(set, policy, facts, now), request.role, findings) {
             removed.steps.extend(judged.deletes);
             removed.waiting.extend(judged.waiting);
+            removed.candidates.extend(judged.candidates);
             removed.holdings.push(judged.holding);
             removed.changes_at = removed.changes_at.into_iter().chain(judged.changes_at).min();
         }
@@ -224,6 +228,7 @@ pub(super) fn removals_in(set: &PolicySet, facts: &Facts, now: Instant, request:
             }
         }
     }
+    removed.candidates.sort_unstable();
     removed.waiting.sort_by(|a, b| (&a.store, &a.address).cmp(&(&b.store, &b.address)));
     removed
 }

@@ -9,7 +9,7 @@ use super::Role;
 use super::mirror::awaited;
 use super::problem::{self, Guard};
 use super::retention::{FUTURE_TOLERANCE, Item, Keep, Verdicts};
-use super::step::{Holding, Reason, Step, Wait, Waiting, Work};
+use super::step::{Candidate, Holding, Reason, Step, Wait, Waiting, Work};
 use super::view::{Seen, View};
 use crate::facts::{Artifact, SourceFacts, Writer};
 use crate::finding::Finding;
@@ -26,6 +26,7 @@ pub(super) const SKEW: i64 = 300;
 pub(super) struct Judged {
     pub(super) deletes: Vec<Step>,
     pub(super) waiting: Vec<Waiting>,
+    pub(super) candidates: Vec<Candidate>,
     pub(super) holding: Holding,
     pub(super) changes_at: Option<Instant>,
 }
@@ -74,7 +75,13 @@ fn on_store(view: &View<'_>, seen: &Seen<'_>, role: Role, problems: &mut Vec<Fin
         }
         let bytes = seen.artifacts().iter().map(Artifact::bytes).sum();
         let holding = Holding { policy: policy.name.clone(), store: seen.store.clone(), artifacts: items.len(), bytes };
-        return Judged { deletes: Vec::new(), waiting, holding, changes_at: changes_at(view, seen, &items, &verdicts) };
+        return Judged {
+            deletes: Vec::new(),
+            waiting,
+            candidates: Vec::new(),
+            holding,
+            changes_at: changes_at(view, seen, &items, &verdicts),
+        };
     }
     if let (None, Some(Guard::ClockBehind { id, instant })) = (&guard, clock_behind(view, seen)) {
         problems.push(problem::clock_behind(policy, seen.store, id, instant));
@@ -85,6 +92,8 @@ fn on_store(view: &View<'_>, seen: &Seen<'_>, role: Role, problems: &mut Vec<Fin
     if let Some(guard) = guard.filter(|_| !said) {
         problems.push(problem::deletes_blocked(policy, seen.store, going.len(), &guard));
     }
+    let candidate = |n: &usize| Candidate { store: seen.store.clone(), series: policy.series.clone(), id: seen.artifacts()[*n].id };
+    let candidates = going.iter().map(candidate).collect();
     let mut deletes = Vec::new();
     let mut gone = 0;
     if let (false, Some(retention)) = (blocked, policy.retention_for(seen.store)) {
@@ -122,7 +131,7 @@ fn on_store(view: &View<'_>, seen: &Seen<'_>, role: Role, problems: &mut Vec<Fin
     let all: u64 = seen.artifacts().iter().map(crate::facts::Artifact::bytes).sum();
     let holding =
         Holding { policy: policy.name.clone(), store: seen.store.clone(), artifacts: items.len() - deletes.len(), bytes: all - gone };
-    Judged { deletes, waiting, holding, changes_at: changes_at(view, seen, &items, &verdicts) }
+    Judged { deletes, waiting, candidates, holding, changes_at: changes_at(view, seen, &items, &verdicts) }
 }
 
 fn address(view: &View<'_>, seen: &Seen<'_>, artifact: &Artifact) -> String {

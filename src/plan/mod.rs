@@ -46,7 +46,7 @@ pub use evolve::evolve;
 pub use explain::{Explained, explain};
 pub use mounts::{mounters, writers_now};
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
-pub use step::{FORMAT_VERSION, Holding, Plan, Reason, Step, Wait, Waiting, Work};
+pub use step::{Candidate, FORMAT_VERSION, Holding, Plan, Reason, Step, Wait, Waiting, Work};
 pub use window::{Downtime, Handle, Quiet, Subject};
 
 /// What the operator asked of the plan.

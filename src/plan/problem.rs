@@ -125,6 +125,11 @@ pub(super) fn series(set: &PolicySet, facts: &Facts) -> Vec<Finding> {
     }
     for policy in set.policies.values() {
         let view = View::new(set, policy, facts, facts.at);
+        findings.extend(view.refusals().map(|(store, count)| {
+            let message =
+                format!("store `{store}` takes no copy of {} of policy `{}`: not encrypted", plural(count, "artifact"), policy.name);
+            Finding::new(code::READABLE_STAYS, message).maybe_at(policy.store_span(store).cloned(), "this store has `require_encryption`")
+        }));
         for seen in &view.seen {
             let bad = seen.artifacts().iter().filter(|a| !seen.usable(a) && !view.usable_somewhere(a.id));
             findings.extend(bad.map(|artifact| {

@@ -42,6 +42,20 @@ pub struct Plan {
     pub holdings: Vec<Holding>,
     /// What no rule keeps, and what stays all the same for now.
     pub waiting: Vec<Waiting>,
+    /// What no rule keeps, whatever stands in the way: of these their stores are asked before anything is decided for good.
+    #[serde(skip)]
+    pub candidates: Vec<Candidate>,
+}
+
+/// An artifact on a store that no rule keeps there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Candidate {
+    /// The store.
+    pub store: Name,
+    /// The series.
+    pub series: Name,
+    /// The artifact.
+    pub id: ArtifactId,
 }
 
 /// Something that would go if it could.

@@ -101,6 +101,7 @@ impl<'a> View<'a> {
                 everything.entry(artifact.id.random()).or_insert(artifact);
             }
         }
+        everything.retain(|_, artifact| seen.find(artifact.id).is_some() || !self.refused(seen, artifact));
         if let Some(begins) = super::backfill::begins(self, seen, &everything) {
             everything.retain(|_, artifact| artifact.instant >= begins || seen.find(artifact.id).is_some());
         }
@@ -108,6 +109,28 @@ impl<'a> View<'a> {
         items.sort_unstable_by_key(|i| i.id);
         let verdicts = judge(&items, &self.rules(seen.store));
         (items, verdicts)
+    }
+
+    /// Whether a store takes no copy of an artifact, because somebody without a key could read it.
+    fn refused(&self, seen: &Seen<'a>, artifact: &Artifact) -> bool {
+        let strict = self.set.stores.get(seen.store).is_some_and(|store| store.require_encryption);
+        let readable = |other: &Seen<'a>| {
+            let owner = artifact.need.and_then(|need| other.by_random.get(&need).copied());
+            [other.find(artifact.id), owner].into_iter().flatten().any(Artifact::readable)
+        };
+        strict && self.seen.iter().any(readable)
+    }
+
+    /// How many artifacts that are whole elsewhere each store does not take.
+    pub(super) fn refusals(&self) -> impl Iterator<Item = (&'a Name, usize)> {
+        self.seen.iter().filter_map(|seen| {
+            let elsewhere = self.seen.iter().filter(|other| other.store != seen.store).flat_map(|other| other.artifacts);
+            let mut refused: Vec<ArtifactId> =
+                elsewhere.filter(|a| seen.find(a.id).is_none() && self.refused(seen, a)).map(|a| a.id).collect();
+            refused.sort_unstable();
+            refused.dedup();
+            (!refused.is_empty()).then_some((seen.store, refused.len()))
+        })
     }
 }
 

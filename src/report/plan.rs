@@ -275,6 +275,23 @@ mod tests {
         step(&format!("capture:policy.{policy}@-"), work, Reason::Requested {})
     }
 
+    fn plan(steps: Vec<Step>) -> Plan {
+        Plan {
+            format_version: FORMAT_VERSION,
+            instance: name("lucid"),
+            manifest_sha256: String::new(),
+            as_of: now(),
+            facts_at: now(),
+            valid_until: None,
+            only: Vec::new(),
+            steps,
+            findings: Vec::new(),
+            holdings: Vec::new(),
+            waiting: Vec::new(),
+            candidates: Vec::new(),
+        }
+    }
+
     #[test]
     fn windows_say_who_is_down_in_which_order_and_for_how_long() {
         let quiet = |policies: &[&str]| Reason::Quiet { policies: policies.iter().map(|p| name(p)).collect() };
@@ -305,19 +322,7 @@ mod tests {
             capture("c", "2"),
             start("2", "service.web", None),
         ];
-        let plan = Plan {
-            format_version: FORMAT_VERSION,
-            instance: name("lucid"),
-            manifest_sha256: String::new(),
-            as_of: now(),
-            facts_at: now(),
-            valid_until: None,
-            only: Vec::new(),
-            steps,
-            findings: Vec::new(),
-            holdings: Vec::new(),
-            waiting: Vec::new(),
-        };
+        let plan = plan(steps);
         insta::assert_snapshot!(plan_text(&plan, &[]), @r"
         Plan for lucid at 2026-11-23 02:30:00 UTC
 
@@ -350,6 +355,19 @@ mod tests {
         Plan: 1 run to recover, 4 services to stop, 3 to capture, 0 to copy, 0 to delete.
         ");
         let one = Downtime { seconds: 12, from: vec![id(1)] };
+        let plan = Plan {
+            steps: vec![
+                stop("1", "service.web", containers(&["web"]), Mode::Stop, None, quiet(&["c"])),
+                start("1", "service.web", Some(one)),
+            ],
+            ..plan
+        };
+        assert_eq!(window_text(&plan, "1"), format!("Window 1: 1 service quiet for about 12 s, as long as {} took", id(1)));
+    }
+
+    #[test]
+    fn what_would_go_and_stays_is_named_with_what_it_waits_for() {
+        let id = |n| ArtifactId::new(now(), Capture::Full, Random::new([n; 10]));
         let waits = |id: Option<ArtifactId>, reason| Waiting {
             address: String::new(),
             policy: id.map(|_| name("a")),
@@ -363,7 +381,7 @@ mod tests {
             waits(Some(id(1)), Wait::Locked { until: now() + TimeDelta::days(3) }),
             waits(Some(id(2)), Wait::Janitor {}),
         ];
-        insta::assert_snapshot!(plan_text(&Plan { steps: Vec::new(), waiting, ..plan.clone() }, &["Next: never.".to_owned()]), @r"
+        insta::assert_snapshot!(plan_text(&Plan { waiting, ..plan(Vec::new()) }, &["Next: never.".to_owned()]), @r"
         No changes.
         Next: never.
 
@@ -375,13 +393,5 @@ mod tests {
           = waiting  what interrupted runs left on far  2.0 KiB
           = waiting  policy.a 20261123T023000000Z-full-aibaeaqcaibaeaqc of 2026-11-23 02:30:00 UTC on far  2.0 KiB
         ");
-        let plan = Plan {
-            steps: vec![
-                stop("1", "service.web", containers(&["web"]), Mode::Stop, None, quiet(&["c"])),
-                start("1", "service.web", Some(one)),
-            ],
-            ..plan
-        };
-        assert_eq!(window_text(&plan, "1"), format!("Window 1: 1 service quiet for about 12 s, as long as {} took", id(1)));
     }
 }

@@ -3,6 +3,7 @@
 //! A call's error says what the engine answered, not what became of the container: a stop that timed out here may still succeed there.
 //! Whoever needs to know looks at the container again.
 
+use std::fmt;
 use std::io::{Read, Write};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub trait Runtime: Send + Sync {
 }
 
 /// A command in a container.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Exec<'a> {
     /// The container, by name or id.
     pub container: &'a str,
@@ -57,6 +58,15 @@ pub struct Exec<'a> {
     pub argv: &'a [String],
     /// Added to its environment. Never shown.
     pub env: &'a [(String, String)],
+}
+
+/// Without the environment's values, which are secrets.
+impl fmt::Debug for Exec<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
+        let mut shown = f.debug_struct("Exec");
+        shown.field("container", &self.container).field("user", &self.user).field("argv", &self.argv).field("env", &names).finish()
+    }
 }
 
 /// What a command reads and writes.

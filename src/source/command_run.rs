@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::port::SourceError;
 use super::secret::Secret;
 use crate::model::{CommandSource, Name};
@@ -91,7 +93,8 @@ impl Runner<'_> {
         stdout: Printed,
         end: &AtomicBool,
     ) -> Result<Ended, SourceError> {
-        let env: Vec<(String, String)> = self.env.iter().map(|(key, secret)| (key.clone(), secret.reveal().to_owned())).collect();
+        let env = self.env.iter().map(|(key, secret)| (key.clone(), secret.reveal().to_owned()));
+        let env: Zeroizing<Vec<(String, String)>> = Zeroizing::new(env.collect());
         let exec = Exec { container, user: self.source.user.as_deref(), argv, env: &env };
         let mut complaint = Tail::new(self.keep());
         let (mut pipe, mut nowhere);

@@ -1,6 +1,6 @@
 //! Secrets: references become values here, at the last moment, and nowhere else.
 //!
-//! A value is never shown: the type has no `Display`, its `Debug` says nothing, and what a command wrote to its standard error
+//! A value is never shown, and is wiped where it was kept: the type has no `Display`, its `Debug` says nothing, and what a command wrote to its standard error
 //! is searched for it before it becomes a message.
 
 use std::fmt;
@@ -8,11 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use zeroize::Zeroizing;
+
 use crate::model::SecretRef;
 
 /// A secret's value.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// The value, for the environment of a child and for nothing else.
@@ -23,7 +25,7 @@ impl Secret {
     /// A text without the secret.
     pub fn redact(&self, text: &str) -> String {
         // Shorter values would tear ordinary words apart, and are no secret worth the name.
-        if self.0.len() < 4 { text.to_owned() } else { text.replace(&self.0, "***") }
+        if self.0.len() < 4 { text.to_owned() } else { text.replace(self.reveal(), "***") }
     }
 }
 
@@ -71,8 +73,8 @@ pub enum SecretError {
 
 /// Gets a secret's value. `variable` looks up the environment.
 pub fn resolve(secret: &SecretRef, variable: &dyn Fn(&str) -> Option<String>) -> Result<Secret, SecretError> {
-    let value = match secret {
-        SecretRef::Env(name) => variable(name).ok_or_else(|| SecretError::Env(name.clone()))?,
+    let mut value = match secret {
+        SecretRef::Env(name) => Zeroizing::new(variable(name).ok_or_else(|| SecretError::Env(name.clone()))?),
         SecretRef::File(path) => read(path)?,
         SecretRef::EnvFile { file, name } => {
             named(&read(file)?, name).ok_or_else(|| SecretError::Name { path: file.clone(), name: name.clone() })?
@@ -83,28 +85,30 @@ pub fn resolve(secret: &SecretRef, variable: &dyn Fn(&str) -> Option<String>) ->
         }
         SecretRef::Command(argv) => printed(argv)?,
     };
-    Ok(Secret(value.trim_end_matches(['\n', '\r']).to_owned()))
+    let length = value.trim_end_matches(['\n', '\r']).len();
+    value.truncate(length);
+    Ok(Secret(value))
 }
 
-fn read(path: &Path) -> Result<String, SecretError> {
-    fs::read_to_string(path).map_err(|source| SecretError::File { path: path.to_owned(), source })
+fn read(path: &Path) -> Result<Zeroizing<String>, SecretError> {
+    fs::read_to_string(path).map(Zeroizing::new).map_err(|source| SecretError::File { path: path.to_owned(), source })
 }
 
-fn named(text: &str, name: &str) -> Option<String> {
+fn named(text: &str, name: &str) -> Option<Zeroizing<String>> {
     text.lines().map(str::trim).filter(|line| !line.starts_with('#')).find_map(|line| {
         let (key, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
         let quoted = |mark: char| value.trim().strip_prefix(mark).and_then(|v| v.strip_suffix(mark)).map(str::to_owned);
-        (key.trim() == name).then(|| quoted('"').or_else(|| quoted('\'')).unwrap_or_else(|| value.trim().to_owned()))
+        (key.trim() == name).then(|| Zeroizing::new(quoted('"').or_else(|| quoted('\'')).unwrap_or_else(|| value.trim().to_owned())))
     })
 }
 
-fn printed(argv: &[String]) -> Result<String, SecretError> {
+fn printed(argv: &[String]) -> Result<Zeroizing<String>, SecretError> {
     let program = argv.first().cloned().unwrap_or_default();
     let wrong = |message: String| SecretError::Command { program: program.clone(), message };
     let output = Command::new(&program).args(argv.iter().skip(1)).output().map_err(|e| wrong(e.to_string()))?;
     if !output.status.success() {
         return Err(wrong(format!("it ended with {}", output.status)));
     }
-    let text = String::from_utf8(output.stdout).map_err(|_| wrong("what it printed is not text".to_owned()))?;
+    let text = String::from_utf8(output.stdout).map(Zeroizing::new).map_err(|_| wrong("what it printed is not text".to_owned()))?;
     if text.trim().is_empty() { Err(wrong("it printed nothing".to_owned())) } else { Ok(text) }
 }

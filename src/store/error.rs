@@ -3,6 +3,7 @@
 //! Every error names its object. A full disk is told apart from other refusals by its cause, wherever it shows up: at a write, at
 //! an fsync, at the making of a folder.
 
+use std::error::Error;
 use std::io;
 
 use crate::model::id::Instant;
@@ -80,6 +81,17 @@ impl StoreError {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
     }
+}
+
+/// An error with its causes, as one line.
+pub(super) fn chain(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
 }
 
 impl From<StoreError> for io::Error {

@@ -293,6 +293,12 @@ fn check_name(text: &str) -> Option<CheckKey> {
     if parts.next().is_some() { None } else { Some(CheckKey { at, generation, level, verdict }) }
 }
 
+/// Whether a payload's object is encrypted, as its name says: it ends with `.age`, before the number of a segment.
+pub fn is_encrypted(key: &str) -> bool {
+    let numbered = key.rsplit_once('.').filter(|(_, n)| n.len() >= 3 && n.bytes().all(|byte| byte.is_ascii_digit()));
+    numbered.map_or(key, |(name, _)| name).ends_with(".age")
+}
+
 /// The generation and the object's own name, of what follows `<id>/` in a payload's key.
 pub fn generation_of(rest: &str) -> Option<(u32, &str)> {
     let (generation, file) = match rest.split_once('/') {
@@ -349,6 +355,21 @@ mod tests {
             assert_eq!(parse(&name("luci"), &key).is_some(), place == Place::Mark, "{key}");
         }
         assert_eq!(check(&lucid, &series, &id, &checked), format!("lucid/checks/config/{id}/20261123T020000123Z-r2-L1-unrun.json"));
+    }
+
+    #[test]
+    fn what_is_encrypted_says_so_in_its_name() {
+        for (name, is) in [
+            ("a/files.tar.zst.age", true),
+            ("a/files.tar.zst.age.002", true),
+            ("a/files.tar.zst.index.age", true),
+            ("a/files.tar.zst", false),
+            ("a/files.tar.zst.002", false),
+            ("a/files.tar.zst.index", false),
+            ("a/dump.age.zst", false),
+        ] {
+            assert_eq!(is_encrypted(name), is, "{name}");
+        }
     }
 
     #[test]

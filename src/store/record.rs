@@ -65,7 +65,7 @@ pub struct Record {
     pub index: Option<Segment>,
     /// What was done to the plain stream, in order: `tar`, `zstd`, `age`.
     pub codec: Vec<String>,
-    /// Fingerprints of who can read it; empty for a payload that is not encrypted.
+    /// Fingerprints of who can read it, sorted, as the archive layer makes them; empty for a payload that is not encrypted.
     pub recipients: Vec<String>,
     /// The program that wrote it.
     pub tool: Tool,

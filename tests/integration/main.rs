@@ -9,6 +9,8 @@ mod doctor;
 mod leases;
 mod manifest;
 mod quickstart;
+mod sealed;
+mod secrets;
 mod signals;
 mod snapshots;
 mod stores;

@@ -277,7 +277,8 @@ fn the_shape_of_a_plan() {
           "artifacts": 1,
           "bytes": 0
         }
-      ]
+      ],
+      "waiting": []
     }
     "#);
 }
@@ -906,19 +907,27 @@ fn help_of_apply() {
           --format <FORMAT>     What to print: text for people, json for programs; some verbs have more
                                 [default: text]
           --now                 Capture what is selected now, whatever its schedule says
+          --no-delete           For a host whose credentials cannot delete: nothing is deleted or swept,
+                                what would go is named as waiting for a janitor
           --state-dir <FOLDER>  Where this host remembers things [default: /var/lib/lucid-policy for
                                 root, else the XDG state folder] [env: LUCID_POLICY_STATE_DIR=]
+          --only-delete         For a janitor, on another host: nothing but deletes and sweeps; asks no
+                                source and no engine, whichever host owns the instance
+      -q, --quiet               Say only what went wrong
+          --catalog-only        Leave the payload out of the listing: quick on a store with many
+                                objects; missing objects are not seen, nothing is deleted
+          --color <WHEN>        When to use colour [default: auto] [possible values: auto, always,
+                                never]
       -y, --yes                 Do not ask, even where something is deleted or stopped
           --plan <FILE>         Delete nothing and stop nothing that this saved plan does not name;
                                 refused if the manifest has changed since
-      -q, --quiet               Say only what went wrong
-          --color <WHEN>        When to use colour [default: auto] [possible values: auto, always,
-                                never]
       -h, --help                Print help (see more with '--help')
 
     Examples:
         lucid-policy apply
         lucid-policy apply --now --only policy.config --yes
         lucid-policy plan --out plan.json && lucid-policy apply --plan plan.json
+        lucid-policy apply --no-delete            # on the host
+        lucid-policy apply --only-delete --yes    # elsewhere, with credentials that may delete
     "#);
 }

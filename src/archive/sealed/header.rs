@@ -60,13 +60,11 @@ pub(super) fn below(error: io::Error) -> io::Error {
 /// What the reader above means: the error from below as it was, or damage.
 pub(super) fn above(error: io::Error) -> io::Error {
     let early = error.kind() == io::ErrorKind::UnexpectedEof;
-    match error.downcast::<Below>() {
-        Ok(Below(own)) => own,
-        Err(_) => {
-            let why = if early { "it ends early" } else { "a block is not what was written, or is not its last one" };
-            io::Error::new(io::ErrorKind::InvalidData, Damage::Sealed(why))
-        }
+    if let Ok(Below(own)) = error.downcast::<Below>() {
+        return own;
     }
+    let why = if early { "it ends early" } else { "a block is not what was written, or is not its last one" };
+    io::Error::new(io::ErrorKind::InvalidData, Damage::Sealed(why))
 }
 
 /// A reader that ends a header that does not end.

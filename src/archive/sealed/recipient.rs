@@ -73,8 +73,8 @@ impl Recipient {
     /// What stands for it in records.
     pub fn fingerprint(&self) -> String {
         let sum = Sha256::digest(self.text.as_bytes());
-        let hex: String = sum[..FINGERPRINT_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{}:{hex}", self.kind())
+        let first = sum.first_chunk::<FINGERPRINT_BYTES>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        format!("{}:{first:016x}", self.kind())
     }
 
     /// What every key of its kind has in common.
@@ -174,7 +174,7 @@ fn ssh(text: &str) -> Result<Recipient, RecipientError> {
         return Err(RecipientError::Unknown);
     }
     let key: age::ssh::Recipient = format!("{kind} {data} ").parse().map_err(|why| match why {
-        Wrong::Unsupported(kind) => RecipientError::SshType(kind),
+        Wrong::Unsupported(kind) if !matches!(&*kind, "ssh-rsa" | "ssh-ed25519") => RecipientError::SshType(kind),
         Wrong::RsaModulusTooSmall => RecipientError::RsaShort,
         Wrong::RsaModulusTooLarge => RecipientError::RsaLong,
         _ => RecipientError::BrokenSsh,

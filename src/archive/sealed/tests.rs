@@ -18,6 +18,10 @@ const SSH_PUBLIC: &str = include_str!("../../../tests/integration/formats/age/ss
 const SSH_LOCKED: &str = include_str!("../../../tests/integration/formats/age/ssh-ed25519-locked");
 const RSA: &str = include_str!("../../../tests/integration/formats/age/ssh-rsa");
 const RSA_PUBLIC: &str = include_str!("../../../tests/integration/formats/age/ssh-rsa.pub");
+const TAG: &str = include_str!("../../../tests/integration/formats/age/tag.pub");
+const TAG_PQ: &str = include_str!("../../../tests/integration/formats/age/tagpq.pub");
+const PLUGIN: &str = include_str!("../../../tests/integration/formats/age/plugin.pub");
+const PLUGIN_IDENTITY: &str = include_str!("../../../tests/integration/formats/age/plugin.txt");
 const BLOCK: usize = 64 << 10;
 
 fn parsed(file: &str) -> Result<Identities, IdentityError> {
@@ -286,8 +290,7 @@ fn what_is_no_identity_is_refused_with_what_to_do() {
     }
     let noise = Identities::parse(vec![0xff, 0xfe], &(Arc::new(|_: &str| ()) as Voice));
     assert_eq!(noise.unwrap_err(), IdentityError::Binary);
-    let plugin = "AGE-PLUGIN-NOWHERE-1QQQQQQQQQQQQQQQQ";
-    assert!(matches!(parsed(plugin), Err(IdentityError::Line(1) | IdentityError::Plugin { .. })));
+    assert_eq!(parsed(PLUGIN_IDENTITY).unwrap_err().to_string(), "line 2: the program `age-plugin-nowhere` is not in PATH");
 }
 
 #[test]
@@ -324,6 +327,7 @@ fn what_is_no_recipient_is_refused_and_never_shown() {
         (SSH, RecipientError::Secret),
         ("AGE-PLUGIN-YUBIKEY-1QQQQ", RecipientError::Secret),
         (cut, RecipientError::BrokenSsh),
+        ("ssh-rsa AAAAB3NzaC1yc2E", RecipientError::BrokenSsh),
         (&format!("{}AAAA", SSH_PUBLIC.split(" test").next().unwrap()), RecipientError::BrokenSsh),
         (ecdsa, RecipientError::SshType("ecdsa-sha2-nistp256".to_owned())),
         ("from=\"*\" ssh-ed25519 AAAA", RecipientError::Unknown),
@@ -342,6 +346,18 @@ fn nobody_and_a_plugin_that_is_not_there_cannot_be_sealed_to() {
     let crowd = vec![public(IDENTITY); MOST_RECIPIENTS];
     assert_eq!(unsealed(&sealed(b"x", &crowd), &identities(IDENTITY)).unwrap(), b"x");
     sealable(&[public(IDENTITY), SSH_PUBLIC.parse().unwrap()]).unwrap();
+    let [tag, tag_pq, plugin] = [TAG, TAG_PQ, PLUGIN].map(|key| key.parse::<Recipient>().unwrap());
+    assert_eq!([&tag, &tag_pq, &plugin].map(Recipient::kind), ["tag", "tagpq", "plugin-nowhere"]);
+    for good in [&[tag.clone(), public(OTHER)][..], std::slice::from_ref(&tag_pq)] {
+        sealable(good).unwrap();
+        assert!(sealed(b"x", good).starts_with(b"age-encryption.org/v1\n"));
+    }
+    let mixed = [tag_pq, tag.clone()];
+    assert!(matches!(sealable(&mixed), Err(SealError::Mixed)));
+    assert!(sealable_text(&mixed).is_some_and(|why| why.contains("post-quantum")));
+    let foreign = [plugin, tag];
+    assert_eq!(sealable(&foreign).unwrap_err().to_string(), "the program `age-plugin-nowhere` is not in PATH");
+    assert_eq!(sealable_text(&foreign), None, "a plugin is missed only where something is sealed");
 }
 
 /// Counts reads, and how many bytes they asked for.
@@ -382,6 +398,6 @@ fn a_few_bytes_of_a_large_payload_cost_a_few_reads() {
     assert!(bytes < (9 << 20), "{bytes} bytes for a frame");
     let small = Far { stored: sealed(&plain[..100_000], &[public(IDENTITY)]), reads: AtomicUsize::new(0), bytes: AtomicUsize::new(0) };
     let open = UnsealedAt::open(&small, &identities(IDENTITY)).unwrap();
-    read_exact_at(&open, 5, &mut [0; 90_000]).unwrap();
+    read_exact_at(&open, 5, &mut vec![0; 90_000]).unwrap();
     assert_eq!(small.reads.load(Ordering::Relaxed), 1, "a small file is read whole");
 }

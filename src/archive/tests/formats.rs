@@ -3,19 +3,26 @@
 //! If a test here fails, the format has changed: old backups would not be read any more. The examples are never made again.
 
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::super::entry::{Kind, Time};
 use super::super::index_read::Index;
+use super::super::sealed::{Identities, Unsealed, UnsealedAt, Voice};
 use super::super::seek_table::SeekTable;
 use super::super::stream::verify_stream;
 use super::super::texts::unpack_texts;
+use super::super::unpack::{Target, UnpackOptions, unpack};
 use super::super::verify::{verify, verify_path};
 use super::tree::{look, restore};
 
 const PAYLOAD: &[u8] = include_bytes!("../../../tests/integration/formats/archive/tree.tar.zst");
 const INDEX: &[u8] = include_bytes!("../../../tests/integration/formats/archive/tree.tar.zst.index");
 const STREAM: &[u8] = include_bytes!("../../../tests/integration/formats/archive/stream.zst");
+const SEALED: &[u8] = include_bytes!("../../../tests/integration/formats/age/tree.tar.zst.age");
+const SEALED_INDEX: &[u8] = include_bytes!("../../../tests/integration/formats/age/tree.tar.zst.index.age");
+const IDENTITY: &[u8] = include_bytes!("../../../tests/integration/formats/age/identity.txt");
+const SSH_IDENTITY: &[u8] = include_bytes!("../../../tests/integration/formats/age/ssh-ed25519");
 const TEXTS: &[u8] = include_bytes!("../../../tests/integration/formats/archive/texts.tar.zst");
 
 #[test]
@@ -54,6 +61,34 @@ fn the_stored_archive_is_restored() {
     assert_eq!(seen[&b"tree/docs/readme"[..]].xattrs[&b"user.note"[..]], b"kept");
     assert!(seen[&b"tree/sparse"[..]].sparse);
     assert_eq!(&fs::read(target.path().join("tree/sparse")).unwrap()[199_999..200_005], b"\0tail\0");
+}
+
+#[test]
+fn the_stored_sealed_archive_is_opened_by_both_of_its_identities() {
+    for identity in [IDENTITY, SSH_IDENTITY] {
+        let identities = Identities::parse(identity.to_vec(), &(Arc::new(|_: &str| ()) as Voice)).unwrap();
+        let stored = UnsealedAt::open(SEALED_INDEX, &identities).unwrap();
+        let index = Index::open(&stored).unwrap();
+        let mut payload = Unsealed::open(SEALED, &identities).unwrap();
+        verify(&mut payload, Some(&index), 2, &AtomicBool::new(false)).unwrap();
+        let listed: Vec<_> = index.iter().map(Result::unwrap).map(|e| (String::from_utf8(e.path).unwrap(), e.kind, e.size)).collect();
+        let expected = [
+            ("tree", Kind::Directory, 0),
+            ("tree/docs", Kind::Directory, 0),
+            ("tree/docs/readme", Kind::File, 6),
+            ("tree/large", Kind::File, 200_000),
+            ("tree/link", Kind::Symlink, 0),
+        ];
+        assert_eq!(listed.iter().map(|e| (e.0.as_str(), e.1, e.2)).collect::<Vec<_>>(), expected);
+        let anywhere = UnsealedAt::open(SEALED, &identities).unwrap();
+        assert_eq!(verify_path(&anywhere, &index, b"tree/docs", 1, &AtomicBool::new(false)).unwrap().entries, 2);
+        let target = tempfile::tempdir().unwrap();
+        let mut payload = Unsealed::open(SEALED, &identities).unwrap();
+        let cancel = AtomicBool::new(false);
+        let into = Target { folder: target.path(), select: None, options: UnpackOptions::default(), progress: &|_| {}, cancel: &cancel };
+        unpack(&mut payload, Some(&index), &into).unwrap();
+        assert_eq!(fs::read(target.path().join("tree/docs/readme")).unwrap(), b"hello\n");
+    }
 }
 
 #[test]

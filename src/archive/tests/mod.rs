@@ -1,5 +1,6 @@
-//! Tests that need whole trees and other programs: GNU tar, zstd, setfacl, setcap. They run as root; a missing tool fails them.
+//! Tests that need whole trees and other programs: GNU tar, zstd, age, setfacl, setcap. They run as root; a missing tool fails them.
 
+mod age;
 mod changes;
 mod formats;
 mod gnu_tar;

@@ -27,7 +27,11 @@ impl Roles {
     }
 
     pub(super) fn access(&self, usual: Access) -> Access {
-        if self.only_delete { Access::Any } else { usual }
+        match usual {
+            _ if !self.only_delete => usual,
+            Access::Write => Access::Remove,
+            _ => Access::Any,
+        }
     }
 
     pub(super) fn catalog_only(&self) -> bool {

@@ -18,7 +18,7 @@ use crate::execute::ports::Ports;
 use crate::execute::sealing::{ENDING, is_sealed, plain, plain_at, plain_codec};
 use crate::execute::verify::Stored;
 use crate::store::ReadStore;
-use crate::store::record::Record;
+use crate::store::record::{Record, Segment};
 use crate::store::segments::{SegmentError, SegmentReader, SegmentsAt};
 
 /// What of an archive is unpacked.
@@ -136,16 +136,18 @@ impl<'a> Opened<'a> {
         let Some(object) = &self.owner.index else { return work(None) };
         let object = std::slice::from_ref(object);
         let opened = match self.index.get() {
-            Some(opened) => opened,
-            None => {
-                SegmentReader::new(self.store, &self.folder, object).finish()?;
-                let stored = Stored(SegmentsAt::new(self.store, &self.folder, object));
-                let opened = plain_at(&self.owner, self.identities, stored).map_err(|error| self.failed(error, Path::new("")))?;
-                self.index.get_or_init(|| opened)
-            }
+            Some(opened) => opened.as_ref(),
+            None => self.index_of(object)?,
         };
-        let index = Index::open(&**opened).map_err(|error| self.failed(error, Path::new("")))?;
+        let index = Index::open(opened).map_err(|error| self.failed(error, Path::new("")))?;
         work(Some(&index))
+    }
+
+    fn index_of(&self, object: &[Segment]) -> Result<&dyn ReadAt, RestoreError> {
+        SegmentReader::new(self.store, &self.folder, object).finish()?;
+        let stored = Stored(SegmentsAt::new(self.store, &self.folder, object));
+        let opened = plain_at(&self.owner, self.identities, stored).map_err(|error| self.failed(error, Path::new("")))?;
+        Ok(self.index.get_or_init(|| opened).as_ref())
     }
 
     /// Unpacks into an existing, empty folder; every digest is checked on the way.

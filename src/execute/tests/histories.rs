@@ -501,16 +501,20 @@ impl History<'_> {
         self.world.advance(TimeDelta::hours(25));
         self.say("everything is mended, a day later");
         self.recover(Luck::Good)?;
-        for tries in 0.. {
-            let mut rests = self.apply(Luck::Good, TimeDelta::milliseconds(1), false)?;
-            if self.split {
-                rests &= self.janitor(Luck::Good)?;
-            }
-            if rests {
-                break;
-            }
-            if tries > REST {
-                return Err("the world does not come to rest".to_owned());
+        // what a copy left that failed is a day old before another host takes it for abandoned
+        for day in 0..=u8::from(self.split) {
+            self.world.advance(TimeDelta::hours(25 * i64::from(day)));
+            for tries in 0.. {
+                let mut rests = self.apply(Luck::Good, TimeDelta::milliseconds(1), false)?;
+                if self.split {
+                    rests &= self.janitor(Luck::Good)?;
+                }
+                if rests {
+                    break;
+                }
+                if tries > REST {
+                    return Err("the world does not come to rest".to_owned());
+                }
             }
         }
         let facts = self.world.facts(true);

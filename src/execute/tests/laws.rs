@@ -312,12 +312,20 @@ impl Truth {
             let catalog = catalog(raw, instance);
             for (key, series, child) in catalog.iter().filter(|(_, _, key)| key.need.is_some()) {
                 let Some(until) = raw.retained(key).unwrap() else { continue };
-                let owners = catalog.iter().filter(|(_, s, k)| s == series && Some(k.id.random()) == child.need);
-                let payload =
-                    owners.clone().flat_map(|(_, s, k)| raw.list(&layout::payload_folder(instance, s, &k.id, k.generation)).unwrap());
-                let keys = payload.map(|object| object.key).chain(owners.map(|(key, ..)| key.clone()));
-                let short = keys.into_iter().find(|key| raw.retained(key).unwrap().is_none_or(|own| own < until));
-                wrong.extend(short.map(|short| format!("`{short}` may go before {}, which needs it", child.id)));
+                // one whole generation is enough, and of one that has lost its payload nothing is worth keeping
+                let generations: Vec<Vec<String>> = catalog
+                    .iter()
+                    .filter(|(_, s, k)| s == series && Some(k.id.random()) == child.need)
+                    .map(|(key, s, k)| {
+                        let payload = raw.list(&layout::payload_folder(instance, s, &k.id, k.generation)).unwrap();
+                        payload.into_iter().map(|object| object.key).chain([key.clone()]).collect()
+                    })
+                    .filter(|keys: &Vec<String>| keys.len() > 1)
+                    .collect();
+                let promised = |key: &String| raw.retained(key).unwrap().is_some_and(|own| own >= until);
+                if !generations.is_empty() && !generations.iter().any(|keys| keys.iter().all(promised)) {
+                    wrong.push(format!("the bytes of {} of {series} may go before it", child.id));
+                }
             }
         }
         wrong

@@ -109,6 +109,21 @@ fn what_is_locked_stays_with_its_date_and_goes_when_the_date_is_past() {
 }
 
 #[test]
+fn what_is_locked_is_asked_for_before_it_is_said_to_be_too_much() {
+    // longer locked than kept: what is locked is no part of what one run deletes
+    let (mut world, _) = world("object_lock = { mode = \"governance\", for = \"30d\" }", "retention = \"few\"");
+    world.set = set(&world.set.files[0].1.replace("max_delete_fraction = 1.0", "max_delete_fraction = 0.5"));
+    for _ in 0..9 {
+        hour(&mut world, true);
+        let applied = run(&mut world, Luck::Good);
+        assert!(applied.outcome.unwrap().findings.is_empty());
+    }
+    let facts = world.facts(true);
+    let plan = world.plan(&facts, world.now());
+    assert_eq!((plan.waiting.len(), plan.steps.len(), plan.refused()), (8, 0, false));
+}
+
+#[test]
 fn one_locked_object_keeps_the_whole_artifact() {
     let (mut world, _) = world(LOCK, "retention = \"few\"");
     run(&mut world, Luck::Good);
@@ -116,7 +131,7 @@ fn one_locked_object_keeps_the_whole_artifact() {
     hour(&mut world, true);
     // neither the record nor the first object, which is what a plan asks for
     let index = world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap().pop().unwrap().key;
-    assert!(index.ends_with(".index"));
+    assert!(index.contains(".index"));
     let until = world.now() + TimeDelta::days(2);
     world.stores[1].extend(&index, until).unwrap();
     let before = world.stores[1].keys();
@@ -235,7 +250,7 @@ fn a_capture_is_cut_where_the_smallest_store_needs_it() {
     locked(&habits).largest = Some(8);
     run(&mut world, Luck::Good);
     let objects = world.stores[0].list(&Area::Data.folder(&world.instance)).unwrap();
-    let payload: Vec<u64> = objects.iter().filter(|o| !o.key.ends_with(".index")).map(|o| o.bytes).collect();
+    let payload: Vec<u64> = objects.iter().filter(|o| !o.key.contains(".index")).map(|o| o.bytes).collect();
     assert!(payload.len() > 2 && payload.iter().all(|bytes| *bytes <= 8), "{payload:?}");
     assert_eq!(world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap().len(), objects.len());
 }
@@ -250,6 +265,23 @@ fn a_clock_that_is_not_ours_blocks_deletes_there_and_nothing_else() {
     assert_eq!(went(&applied), ["capture", "copy", "delete"]);
     assert!(applied.outcome.unwrap().findings.iter().any(|finding| finding.code == code::CLOCK_SKEW));
     assert_eq!(ids(&world.stores[1], &world.instance).len(), 2);
+}
+
+#[test]
+fn an_unchanged_tree_names_no_owner_whose_bytes_nobody_has_seen() {
+    for lost in [false, true] {
+        let (mut world, _) = world("", "retention = \"many\"");
+        world.catalog_only = true;
+        run(&mut world, Luck::Good);
+        hour(&mut world, false);
+        if lost {
+            let payload = world.stores[0].list(&Area::Data.folder(&world.instance)).unwrap();
+            world.stores[0].lose(&payload[0].key);
+        }
+        assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy"]);
+        let needs = catalog(&world.stores[0], &world.instance).iter().filter(|(_, _, key)| key.need.is_some()).count();
+        assert_eq!(needs, usize::from(!lost));
+    }
 }
 
 #[test]

@@ -87,6 +87,8 @@ pub(super) struct World {
     pub(super) yard: Arc<Yard>,
     pub(super) now: Arc<Mutex<Instant>>,
     pub(super) truth: laws::Truth,
+    /// Whether payload is left out where stores are listed.
+    pub(super) catalog_only: bool,
     /// What the host may do that looks and applies.
     pub(super) role: Role,
     /// Makes of a store, by its number, what a run has of it.
@@ -119,6 +121,7 @@ impl World {
             down: [false; 2],
             now: Arc::new(Mutex::new(now)),
             truth: laws::Truth::default(),
+            catalog_only: false,
             role: Role::Whole,
             wrap: None,
             other: folder.path().join("janitor-0"),
@@ -167,7 +170,7 @@ impl World {
         let owed = window::owed(&state).unwrap();
         let yard = Arc::new(self.hands(&Budget::unlimited(), false, &Arc::default(), None));
         let eyes = eyes(&self.set, stores, down, &(Arc::clone(&self.sources) as Arc<dyn Sources>), &state, yard, self.now());
-        collect(&self.set, &Eyes { owed, ..seen_by(self.role, eyes) }, self.now())
+        collect(&self.set, &Eyes { owed, catalog_only: self.catalog_only, ..seen_by(self.role, eyes) }, self.now())
     }
 
     /// What a plan at that instant would do, if nothing changed since these facts, in which every store was in reach.
@@ -231,12 +234,12 @@ impl World {
         let observe: Observe = {
             let (set, watched, state, sources) = (Arc::clone(&self.set), watched.clone(), Arc::clone(&state), Arc::clone(&sources));
             let (down, notes, clock, hands) = (self.down, Arc::clone(&notes), Arc::clone(&clock), Arc::clone(&hands));
-            let role = self.role;
+            let (role, catalog_only) = (self.role, self.catalog_only);
             Arc::new(move || {
                 let owed = window::owed(&state).unwrap();
                 let at = clock();
                 let eyes = eyes(&set, watched.clone(), down, &sources, &state, Arc::clone(&hands), at);
-                let facts = collect(&set, &Eyes { owed, ..seen_by(role, eyes) }, at);
+                let facts = collect(&set, &Eyes { owed, catalog_only, ..seen_by(role, eyes) }, at);
                 locked(&notes).looks.push(Look { facts: facts.clone(), wanted: None });
                 facts
             })

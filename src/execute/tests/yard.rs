@@ -138,8 +138,9 @@ impl Yard {
             Act::Start | Act::StartAndStop if before.state == State::Paused => return None,
             Act::Start => self.engine.start(id).ok()?,
             Act::Stop => self.engine.stop(id, None).ok()?,
-            Act::Restart => self.engine.stop(id, None).and_then(|()| self.engine.start(id)).ok()?,
-            Act::StartAndStop => self.engine.start(id).and_then(|()| self.engine.stop(id, None)).ok()?,
+            // an engine that goes away in between has done the first half
+            Act::Restart => drop(self.engine.stop(id, None).and_then(|()| self.engine.start(id))),
+            Act::StartAndStop => drop(self.engine.start(id).and_then(|()| self.engine.stop(id, None))),
             Act::Pause => self.engine.pause(id).ok()?,
             Act::Thaw => self.engine.unpause(id).ok()?,
             Act::Rename => {

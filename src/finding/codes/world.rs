@@ -43,6 +43,8 @@ OTHER_RULES error "other-rules", "a series was made under other retention rules 
     "The newest record of the series names the rules of the manifest that it was made from, and they are not those of the manifest here: one that was not brought up to date on this host, as a rule. Deleting by old rules could take what the new ones keep, so that nothing of the series is deleted. Give this host the same manifest. Records of earlier versions do not name their rules; then the whole manifest has to be the same.";
 SERVICES_UNSEEN advice "services-unseen", "services were not looked at",
     "A plan from an inventory asks no engine. Captures are in it as they would be without services; what would be stopped for them, and whether something stands in the way of that, is shown by a plan on the host itself.";
+READABLE_STAYS advice "readable-stays", "a store does not take what is not encrypted",
+    "The store has `require_encryption`, and the policy has artifacts from before it had recipients. They stay where they are: a copy is the same bytes everywhere, so that it cannot be encrypted on its way. What is captured from now on is encrypted and copied. To have the state of today there at once, run `lucid-policy apply --now --only policy.NAME`.";
 DELETE_PAUSED advice "delete-paused", "a paused policy deletes nothing",
     "The policy's `state` is `paused`: it captures, copies and deletes nothing. Artifacts that its retention lets go are kept until it is active or retired.";
 DAMAGED warning "damaged", "a copy is damaged and no good one is known",

@@ -175,7 +175,10 @@ impl<'a> Join<'a> {
                 key.zip(artifact.generations.iter_mut().find(|generation| generation.n == n))
             });
             match generation {
-                Some((_, generation)) if generation.bytes == bytes => generation.payload = Payload::Complete,
+                Some((_, generation)) if generation.bytes == bytes => {
+                    generation.payload = Payload::Complete;
+                    generation.readable = objects.iter().any(|object| !layout::is_encrypted(&object.key));
+                }
                 Some((key, _)) => self.ask(name, &key, &objects),
                 None if self.veiled.get(name).is_some_and(|ids| ids.contains(&id.to_string())) => {}
                 None => {
@@ -217,6 +220,7 @@ impl<'a> Join<'a> {
         if let Some(generation) = series.artifacts[at].generations.iter_mut().find(|generation| generation.n == key.generation) {
             let whole = record.objects().all(|segment| sizes.get(&segment.name) == Some(&segment.bytes));
             generation.payload = if whole { Payload::Complete } else { Payload::Damaged };
+            generation.readable = record.recipients.is_empty();
         }
         let named: BTreeSet<&str> = record.objects().map(|segment| segment.name.as_str()).collect();
         self.strange(objects.iter().filter(|object| !named.contains(file(object).as_str())).map(|object| (*object).clone()));
@@ -285,7 +289,7 @@ impl<'a> Join<'a> {
 fn add(artifacts: &mut Vec<Artifact>, key: &CatalogKey, payload_listed: bool) -> bool {
     let CatalogKey { id, instant, slot, need, set, bytes, generation: n } = *key;
     let payload = if bytes == 0 || !payload_listed { Payload::Complete } else { Payload::Damaged };
-    let generation = Generation { n, bytes, payload, check: None };
+    let generation = Generation { n, bytes, payload, readable: false, check: None };
     match artifacts.last_mut().filter(|last| last.id == id) {
         None => {
             artifacts.push(Artifact { id, instant, slot, need, set, generations: vec![generation], holds: Vec::new(), locked_until: None });

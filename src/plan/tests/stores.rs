@@ -319,3 +319,21 @@ fn where_nobody_looked_at_services_captures_are_shown_without_stops() {
     assert_eq!(unseen.len(), 1);
     assert!(unseen[0].message.contains("`a`") && !unseen[0].message.contains("`b`"), "{:?}", said(&plan));
 }
+
+#[test]
+fn a_store_that_demands_encryption_is_given_no_copy_that_anybody_can_read() {
+    let recipients = "recipients = [\"age1a\", \"age1b\"]\nstores = [\"local\", \"far\"]\nretention_at = { far = \"many\" }";
+    let mut site = Site::new("require_encryption = true", recipients);
+    site.has("local", &[0, 1, 2, 3]);
+    site.of("local", 3).generations[0].readable = true;
+    let owner = site.of("local", 3).id;
+    // its bytes are those of what can be read
+    site.of("local", 2).need = Some(owner.random());
+    let plan = site.plan(Role::Whole);
+    assert_eq!(days(&plan, "copy"), on("far", &[0, 1]));
+    // what is not taken elsewhere is waited for by nobody
+    assert!(days(&plan, "delete").is_superset(&on("local", &[2, 3])), "{:?}", addresses(&plan));
+    let about: Vec<_> = plan.findings.iter().filter(|finding| finding.code == code::READABLE_STAYS).collect();
+    assert!(about.len() == 1 && about[0].message.contains("store `far` takes no copy of 2 artifacts"), "{:?}", said(&plan));
+    assert!(!plan.refused());
+}

@@ -44,7 +44,7 @@ const FLAGS: OFlags = OFlags::RDWR.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW
 enum Tried {
     Ours(File),
     /// Another process has it: what its record says.
-    Theirs(Option<LeaseRecord>),
+    Theirs(Option<Box<LeaseRecord>>),
     /// The file lost its name meanwhile.
     Gone,
 }
@@ -88,8 +88,8 @@ impl Directory {
             Err(error) if error.is_not_found() => return Ok(Unlocked::Other(None)),
             Err(error) => return Err(error),
             Ok(Tried::Gone) => return Ok(Unlocked::Other(None)),
-            Ok(Tried::Theirs(Some(lease))) if lease.run == *run => return Ok(Unlocked::Alive(lease)),
-            Ok(Tried::Theirs(lease)) => return Ok(Unlocked::Other(lease)),
+            Ok(Tried::Theirs(Some(lease))) if lease.run == *run => return Ok(Unlocked::Alive(*lease)),
+            Ok(Tried::Theirs(lease)) => return Ok(Unlocked::Other(lease.map(|lease| *lease))),
             Ok(Tried::Ours(file)) => file,
         };
         match read(&mut file) {
@@ -113,7 +113,7 @@ impl Directory {
         let mut file = File::from(file);
         match fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => return Ok(Tried::Theirs(read(&mut file))),
+            Err(Errno::WOULDBLOCK) => return Ok(Tried::Theirs(read(&mut file).map(Box::new))),
             Err(errno) => return Err(failed(errno)),
         }
         // the name may be another file's by now, and then our lock keeps nobody out

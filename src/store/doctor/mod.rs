@@ -9,13 +9,13 @@
 //! | `promise` | what is promised, whether it holds, what follows |
 //! | `visit` | the order of the probes, and tidying up |
 //! | `names` | names that are taken, and objects that are swapped |
-//! | `bytes` | what was written comes back, in parts too, or leaves nothing |
+//! | `objects` | what was written comes back, in parts too, or leaves nothing |
 //! | `rest` | leases, deleting, the clock, room |
 //! | `bucket` | what the settings of a bucket mean |
 
 mod bucket;
-mod bytes;
 mod names;
+mod objects;
 mod promise;
 mod rest;
 mod visit;

@@ -33,14 +33,12 @@ pub(super) fn lease(visit: &Visit<'_>) -> Tried {
 }
 
 pub(super) fn clock(visit: &Visit<'_>) -> Tried {
-    let theirs = match visit.store.clock()? {
-        Some(theirs) => Some(theirs),
-        None => {
-            let key = visit.key("clock");
-            visit.store.create(&key, b"now")?;
-            visit.store.look(&key)?.map(|object| object.modified)
-        }
-    };
+    let mut theirs = visit.store.clock()?;
+    if theirs.is_none() {
+        let key = visit.key("clock");
+        visit.store.create(&key, b"now")?;
+        theirs = visit.store.look(&key)?.map(|object| object.modified);
+    }
     let Some(theirs) = theirs else { return Ok(Promise::unknown("clock", "the store tells no time")) };
     let apart = (visit.now)() - theirs;
     let seconds = apart.num_seconds().abs();

@@ -241,7 +241,7 @@ impl Upload for OddUpload {
         if self.store.oddity == Oddity::Ignores {
             self.store.inner.delete(&self.key)?;
         }
-        let made = self.inner.take().map_or(Ok(Created::Taken), |inner| inner.commit());
+        let made = self.inner.take().map_or(Ok(Created::Taken), Upload::commit);
         if self.store.oddity == Oddity::Corrupts {
             self.store.inner.corrupt(&self.key);
         }

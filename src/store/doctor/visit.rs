@@ -1,11 +1,9 @@
 //! One visit: every probe in its order, then tidying up.
 
-use std::error::Error;
-
 use super::promise::{Promise, Standing};
-use super::{bytes, names, rest};
+use super::{names, objects, rest};
 use crate::model::id::{Instant, Random};
-use crate::store::error::StoreError;
+use crate::store::error::{StoreError, chain};
 use crate::store::layout::SCRATCH_PREFIX;
 use crate::store::lease::Claim;
 use crate::store::port::WriteStore;
@@ -46,7 +44,7 @@ impl Visit<'_> {
             let promise = match tried {
                 // It answers, and says that this is nothing it does.
                 Err(StoreError::Unusable { message, help }) if answers => Promise::broken(about, message, help),
-                Err(error) => Promise::unknown(about, cannot(&error)),
+                Err(error) => Promise::unknown(about, chain(&error)),
                 Ok(promise) => promise,
             };
             answers |= promise.standing == Standing::Holds;
@@ -55,11 +53,11 @@ impl Visit<'_> {
         // Who alone writes to a store never meets its own names.
         probe("create-only", self.needs.lease, names::taken(self));
         probe("one-winner", self.needs.lease, names::race(self));
-        probe("read-back", true, bytes::read_back(self));
-        probe("list-after-write", true, bytes::listed(self));
-        probe("parts", true, bytes::parts(self));
-        probe("create-only-parts", self.needs.lease, bytes::parts_taken(self));
-        probe("abort", true, bytes::abort(self));
+        probe("read-back", true, objects::read_back(self));
+        probe("list-after-write", true, objects::listed(self));
+        probe("parts", true, objects::parts(self));
+        probe("create-only-parts", self.needs.lease, objects::parts_taken(self));
+        probe("abort", true, objects::abort(self));
         if let Some(swap) = self.store.swapper() {
             probe("compare-and-swap", self.needs.lease, names::swapped(self, &*swap));
             probe("swap-one-winner", self.needs.lease, names::swap_race(self, &*swap));
@@ -98,21 +96,10 @@ impl Visit<'_> {
                 Promise::broken("tidy", format!("{left} objects of the trial are still listed"), format!("remove `{folder}` by hand"))
             }
             Err(error) => {
-                let said = format!("what was tried is still there: {}", cannot(&error));
+                let said = format!("what was tried is still there: {}", chain(&error));
                 Promise::broken("tidy", said, format!("remove `{folder}` by hand"))
             }
         };
         promise.relied(self.needs.delete)
     }
-}
-
-/// An error with its causes.
-fn cannot(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
-        cause = inner.source();
-    }
-    text
 }

@@ -65,7 +65,7 @@ impl Claim {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Their lease; none if it cannot be read.
-    pub lease: Option<LeaseRecord>,
+    pub lease: Option<Box<LeaseRecord>>,
     /// How long ago the store last heard of them, where it can tell.
     pub age: Option<TimeDelta>,
     /// From when on others may take it, by the store's time, if nothing is heard of them by then; none where it ends with their process.

@@ -17,7 +17,7 @@ const ATTEMPTS: usize = 4;
 /// What asking came to.
 pub(super) enum Taken {
     /// It is ours; with a sentence where it was somebody else's who did not release it.
-    Ours(Keeper, Option<String>),
+    Ours(Box<Keeper>, Option<String>),
     /// Somebody has it.
     By(Holder),
 }
@@ -66,7 +66,7 @@ pub(super) fn take(swap: &Arc<dyn Swap>, place: &str, key: &str, claim: &Claim) 
             && seen.record.is_held()
         {
             let keeper = Keeper::new(swap, place, key, claim, seen.record.clone(), register.tag.clone(), *start);
-            return Ok(Taken::Ours(keeper, said.clone()));
+            return Ok(Taken::Ours(Box::new(keeper), said.clone()));
         }
         let (epoch, over) = match (judge(seen.as_ref()), seen, &found) {
             (Verdict::Take { epoch, over }, _, _) => (epoch, over),
@@ -77,7 +77,10 @@ pub(super) fn take(swap: &Arc<dyn Swap>, place: &str, key: &str, claim: &Claim) 
         let start = uptime();
         first_sent.get_or_insert_with(|| (start, over.clone()));
         match swap.swap(key, found.as_ref().map(|register| register.tag.as_str()), &record.write()) {
-            Ok(Some(tag)) => return Ok(Taken::Ours(Keeper::new(swap, place, key, claim, record, tag, start), over)),
+            Ok(Some(tag)) => {
+                let keeper = Keeper::new(swap, place, key, claim, record, tag, start);
+                return Ok(Taken::Ours(Box::new(keeper), over));
+            }
             Ok(None) => {}
             Err(error) => unanswered = Some(error),
         }
@@ -106,7 +109,12 @@ fn sight(register: &Register, claim: &Claim, first_seen: &mut Option<(String, Du
 fn holder(seen: Sight, register: &Register) -> Holder {
     let lasts = chrono::TimeDelta::from_std(lasts(&seen.record)).ok();
     let until = lasts.and_then(|lasts| register.modified.checked_add_signed(lasts));
-    Holder { age: Some(seen.age), until, lease: Some(seen.record) }
+    Holder { age: Some(seen.age), until, lease: Some(Box::new(seen.record)) }
+}
+
+/// Until when a lease counts as ours that was renewed by what began at `start`.
+fn deadline(start: Duration, ttl: Duration) -> Duration {
+    start + ttl.saturating_sub(margin(ttl))
 }
 
 /// What is no lease of ours to judge may be alive.
@@ -120,7 +128,7 @@ pub(super) fn unreadable(place: &str, key: &str, error: &RecordError) -> StoreEr
 
 impl Keeper {
     fn new(swap: &Arc<dyn Swap>, place: &str, key: &str, claim: &Claim, record: LeaseRecord, tag: String, start: Duration) -> Self {
-        let deadline = start + claim.ttl - margin(claim.ttl);
+        let deadline = deadline(start, claim.ttl);
         Self {
             swap: Arc::clone(swap),
             place: place.to_owned(),
@@ -171,14 +179,14 @@ impl Keeper {
             match self.swap.swap(&self.key, Some(&kept.tag), &kept.record.write()) {
                 Ok(Some(tag)) => {
                     kept.tag = tag;
-                    kept.deadline = start + self.ttl - margin(self.ttl);
+                    kept.deadline = deadline(start, self.ttl);
                     return Renewed::Yes;
                 }
                 Ok(None) | Err(_) => match self.look(kept) {
                     Err(_) => return Renewed::Lost,
                     Ok(None) => return Renewed::Unknown,
                     Ok(Some(counter)) if counter == kept.record.counter => {
-                        kept.deadline = start + self.ttl - margin(self.ttl);
+                        kept.deadline = deadline(start, self.ttl);
                         return Renewed::Yes;
                     }
                     // An earlier renewal arrived late, or this one not at all.

@@ -18,7 +18,7 @@ pub fn lock(swap: &Arc<dyn Swap>, place: &str, key: &str, claim: &Claim) -> Resu
     Ok(match take(swap, place, key, claim)? {
         Taken::By(holder) => Locked::By(holder),
         Taken::Ours(keeper, said) => {
-            let keeper = Arc::new(keeper);
+            let keeper = Arc::<Keeper>::from(keeper);
             let kept = Kept::begin(&keeper, claim.ttl);
             let kept = kept.map_err(|error| {
                 keeper.release();

@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn every_line_of_the_protocol() {
         let (young, limit, old) = (TimeDelta::seconds(1), TimeDelta::seconds(660), TimeDelta::milliseconds(660_001));
-        let (short, long) = (Duration::from_secs(660), Duration::from_millis(660_001));
+        let (short, long) = (Duration::from_mins(11), Duration::from_millis(660_001));
         let held = |age, unchanged, gone| Some(Sight { record: record(TEN_MINUTES), age, unchanged, gone });
         let released = |age| Some(Sight { record: record(TEN_MINUTES).released(), age, unchanged: Duration::ZERO, gone: false });
         let taken = |epoch, why: &str| (Some((epoch, !why.is_empty())), why.to_owned());

@@ -7,11 +7,14 @@ use crate::store::error::StoreError;
 use crate::store::layout::{self, Area, Place};
 use crate::store::port::ReadStore;
 
-/// The lease of each series, or why it cannot be read. One that an older version left empty is none.
+/// A lease, or why it cannot be read.
+pub type Seen = Result<LeaseRecord, RecordError>;
+
+/// The lease of each series. One that an older version left empty is none.
 ///
 /// # Errors
 /// The store could not be listed or read.
-pub fn seen(store: &dyn ReadStore, instance: &Name) -> Result<Vec<(Name, Result<LeaseRecord, RecordError>)>, StoreError> {
+pub fn seen(store: &dyn ReadStore, instance: &Name) -> Result<Vec<(Name, Seen)>, StoreError> {
     let mut found = Vec::new();
     for object in store.list(&Area::Lock.folder(instance))? {
         let Some(Place::Lock(series)) = layout::parse(instance, &object.key) else { continue };

@@ -102,7 +102,7 @@ impl Room {
 
 fn ours(taken: Taken) -> (Keeper, Option<String>) {
     match taken {
-        Taken::Ours(keeper, said) => (keeper, said),
+        Taken::Ours(keeper, said) => (*keeper, said),
         Taken::By(holder) => panic!("it is held by {holder}"),
     }
 }

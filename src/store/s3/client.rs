@@ -33,7 +33,7 @@ use crate::store::error::StoreError;
 /// Where a region is demanded and the service has none.
 const ANY_REGION: &str = "us-east-1";
 
-/// A store in a bucket. Clones share one connection.
+/// A store in a bucket; clones share one connection.
 #[derive(Clone)]
 pub struct S3 {
     pub(super) setup: Arc<Setup>,
@@ -243,12 +243,15 @@ const REGION: &str = "write `region = \"...\"`, or set AWS_REGION, or name a `pr
                       that knows no regions, none is needed";
 const CREDENTIALS: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a `profile`, or give this host a role";
 
-/// What a provider of credentials says, from the outside in.
+/// What the providers of credentials say, from the outside in, on one line.
 fn reason(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |error| error.source()).fold(error.to_string(), |text, cause| {
+    let whole = std::iter::successors(error.source(), |error| error.source()).fold(error.to_string(), |text, cause| {
         let cause = cause.to_string();
         if text.contains(&cause) { text } else { format!("{text}: {cause}") }
-    })
+    });
+    let plain =
+        whole.replace("the credential provider was not enabled: ", "").replace("the credential provider was not enabled", "not set");
+    plain.lines().map(str::trim).collect::<Vec<_>>().join("; ").replacen(":; ", ": ", 1)
 }
 
 impl Wire {

@@ -61,8 +61,11 @@ where
             SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
                 let text = chain(&error);
                 let lower = text.to_lowercase();
-                let kind = if find::<rustls::Error>(&error).is_some() {
+                let tls = find::<rustls::Error>(&error);
+                let kind = if matches!(tls, Some(rustls::Error::InvalidCertificate(_))) {
                     Kind::Certificate
+                } else if tls.is_some() {
+                    Kind::Unreachable
                 } else if lower.contains("credential") {
                     Kind::Credentials
                 } else if lower.contains("connect error") || lower.contains("dns error") || lower.contains("(connect)") {
@@ -192,6 +195,7 @@ impl Failure {
                 self.elsewhere(&unusable, bucket, &said)
             }
             _ if self.status == 301 || self.status == 307 => self.elsewhere(&unusable, bucket, &said),
+            "NoSuchUpload" => io(io::ErrorKind::Other, "its upload is not there any more: somebody ended it meanwhile".to_owned()),
             _ if self.is_missing() => StoreError::NotFound { place: setup.place.clone(), key: key.to_owned() },
             _ if self.is_denied() => {
                 io(io::ErrorKind::PermissionDenied, format!("{said}; give these credentials the permission to {operation} there"))

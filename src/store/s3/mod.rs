@@ -14,10 +14,12 @@
 //! | `read`, `stream` | objects, whole, in pieces and as streams |
 //! | `put`, `upload`, `parts` | objects written once, small ones and streams |
 //! | `remove`, `leftover`, `retention` | what goes, what never ended, what may not go |
+//! | `doctor` | what the settings of the bucket mean for what lies in it |
 //! | `swap` | a register that many write and none overwrites unseen |
 
 mod bucket;
 mod client;
+mod doctor;
 mod failure;
 mod leftover;
 mod page;

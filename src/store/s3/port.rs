@@ -10,6 +10,7 @@ use super::parts;
 use super::stream::Stream;
 use super::upload::Parts;
 use crate::model::id::Instant;
+use crate::store::doctor::Promise;
 use crate::store::error::StoreError;
 use crate::store::port::{Created, Object, Reach, ReadStore, Register, Removed, Survey, Swap, Upload, WriteStore, check_key, check_stored};
 
@@ -110,8 +111,15 @@ impl WriteStore for S3 {
         wire.wait(wire.extend(key, until))
     }
 
+    fn traits(&self) -> Vec<Promise> {
+        match self.wire() {
+            Ok(wire) => wire.wait(wire.traits()),
+            Err(error) => vec![Promise::unknown("bucket", error.to_string())],
+        }
+    }
+
     fn swapper(&self) -> Option<Arc<dyn Swap>> {
-        Some(Arc::new(self.clone()))
+        self.setup.bucket.conditional.then(|| Arc::new(self.clone()) as Arc<dyn Swap>)
     }
 }
 

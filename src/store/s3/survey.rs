@@ -113,7 +113,10 @@ impl Wire {
             let url = page.encoding_type() == Some(&aws_sdk_s3::types::EncodingType::Url);
             for upload in page.uploads() {
                 let key = upload.key().and_then(|key| decoded(key, url)).and_then(|key| self.own(&key));
-                let (Some(key), Some(id)) = (key.filter(|key| leftover::is_ours(key)), upload.upload_id()) else { continue };
+                // not every service cuts this listing at the delimiter
+                let below = |key: &str| reach == Reach::Deep || !key[prefix.len()..].contains('/');
+                let ours = key.filter(|key| key.starts_with(prefix) && below(key) && leftover::is_ours(key));
+                let (Some(key), Some(id)) = (ours, upload.upload_id()) else { continue };
                 let name = leftover::name(&key, id);
                 if check_stored(&self.place, &name).is_ok() {
                     let modified = upload.initiated().map_or(Instant::MAX_UTC, instant);

@@ -1,5 +1,6 @@
 //! The store over a server in the process, which fails as each test says.
 
+mod doctor;
 mod faults;
 mod listing;
 mod server;
@@ -16,6 +17,12 @@ use crate::store::port::{Created, Reach, ReadStore, Swap, WriteStore};
 fn a_bucket_is_a_store() {
     let server = Server::start();
     conformance::objects(|| server.fresh());
+}
+
+#[test]
+fn leases_are_held_in_a_bucket() {
+    let server = Server::start();
+    conformance::leases(|| server.fresh());
 }
 
 #[test]

@@ -112,6 +112,9 @@ fn a_service_that_is_not_there_is_named() {
     let server = Server::start();
     let store = server.store(|bucket| bucket.endpoint = Some(endpoint.clone()));
     unusable(&store.list("").unwrap_err(), &[&endpoint, "cannot be reached"]);
+    let plain = server.bucket().endpoint.unwrap().replace("http://", "https://");
+    let store = server.store(|bucket| bucket.endpoint = Some(plain.clone()));
+    unusable(&store.list("").unwrap_err(), &[&plain, "cannot be reached", "TLS"]);
     let store = server.store(|bucket| bucket.endpoint = Some("http://no-such-host.invalid".to_owned()));
     unusable(&store.list("").unwrap_err(), &["no-such-host.invalid", "cannot be reached"]);
 }
