@@ -65,10 +65,8 @@ fn is_repaired(spoil: impl Fn(&Bucket, &str), found_by_listing: bool, keeps: boo
     assert_eq!(ran.code, code, "{ran}");
     let _ = site.harmless("plan").says(&["copy", "policy.config"]).hides(&["+ capture"]);
     let _ = site.world.run("apply --yes").good().says(&["done: copy:policy.config"]).hides(&["done: capture"]);
-    let spoiled = site.bucket.keys(&payload);
-    assert_eq!(spoiled.len(), usize::from(keeps), "the damaged bytes are kept until retention takes them");
-    let repaired = site.below("data/config/").into_iter().find(|key| key.contains("/r2/")).expect("a second generation");
-    assert!(repaired.contains("/r2/"));
+    assert_eq!(site.bucket.keys(&payload).contains(&payload), keeps, "the damaged bytes are kept until retention takes them");
+    assert!(site.below("data/config/").iter().any(|key| key.contains("/r2/")), "a second generation");
     assert!(site.records("config").iter().any(|key| key.ends_with(".r2.json")), "{:?}", site.records("config"));
     let _ = site.world.run("verify --no-notes --newest").good();
     let _ = site.harmless("plan --detailed-exitcode").good();

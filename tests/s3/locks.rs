@@ -44,7 +44,11 @@ fn what_is_locked_stays_until_its_date_and_the_plan_says_so() {
     for version in site.bucket.versions("prod/demo/data/").iter().chain(&site.bucket.versions("prod/demo/catalog/")) {
         assert!(!site.bucket.deletes(version), "{version:?}");
     }
-    until("the older one is old enough", || site.world.run("plan").says(&["policy.config"]).out.contains("locked until"));
+    until("the older one is old enough", || {
+        let waiting = site.world.run("plan --format json").good().json()["waiting"].clone();
+        let locked = |step: &serde_json::Value| step["reason"]["code"] == "locked" && step["reason"]["data"]["until"].is_string();
+        waiting.as_array().is_some_and(|waiting| waiting.iter().any(locked))
+    });
     let _ = site.world.run("apply --yes").good().hides(&["done: delete"]);
     assert_eq!(site.records("config").len(), 2);
     let _ = site.world.run("plan --detailed-exitcode").good();
@@ -76,7 +80,8 @@ fn doctor_says_what_the_server_can_promise() {
     let site = Site::streamed();
     let _ = site.world.run("apply").good();
     let before = site.bucket.objects("prod/demo/");
-    let _ = site.world.run("doctor offsite").good().says(&["conditional", "one winner"]);
+    let _ =
+        site.world.run("doctor offsite").good().says(&["one-winner", "compare-and-swap", "The store keeps what the manifest relies on."]);
     assert_eq!(site.bucket.objects("prod/demo/"), before, "it leaves what is there");
     assert_eq!(site.bucket.uploads(), Vec::<String>::new());
 }

@@ -66,7 +66,7 @@ fn a_download_that_is_cut_is_an_error_and_no_damage() {
     let (site, proxy) = spoilable(Site::streamed());
     site.fill(2, 10_000_000);
     let _ = site.world.run("apply").good();
-    proxy.cuts(Way::Down, 3_000_000);
+    proxy.cuts(Way::Down, 100_000);
     let ran = site.world.run("verify").ends(9).hides(&["damaged"]);
     proxy.heals();
     let _ = site.world.run("plan --detailed-exitcode").good();

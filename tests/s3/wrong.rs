@@ -65,10 +65,10 @@ fn one_that_may_only_read() {
 }
 
 #[test]
-fn no_region_anywhere() {
+fn no_region_is_needed_where_the_server_is_named() {
     let site = Site::streamed();
     let mut command = site.world.command(&["plan"]);
-    let _ = site.world.finish(command.env_remove("AWS_REGION")).ends(4).says(&["store `offsite`", "region"]);
+    let _ = site.world.finish(command.env_remove("AWS_REGION")).good().says(&["+ init store.offsite"]);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn the_same_bucket_behind_two_names() {
     site.world.file("lucid-policy.toml", text.replace("[schedule]", &format!("{second}[schedule]")));
     site.world.edit("stores = [\"offsite\"]", "stores = [\"offsite\", \"second\"]");
     let _ = site.world.run("apply --only policy.config");
-    let _ = site.world.run("plan").ends(4).says(&["store `offsite`", "store `second`"]);
+    let _ = site.world.run("plan").ends(4).says(&["stores `offsite` and `second` are one place"]);
 }
 
 #[test]

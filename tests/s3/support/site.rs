@@ -153,7 +153,7 @@ impl Site {
         self.world.file("bucket-only.toml", bare);
         let to = tempfile::tempdir().unwrap();
         let place = to.path().join("out");
-        let words = ["-f", "bucket-only.toml", "--state-dir", "elsewhere", "restore", "config", "--to", place.to_str().unwrap(), "--yes"];
+        let words = ["-f", "bucket-only.toml", "restore", "config", "--to", place.to_str().unwrap(), "--yes"];
         let ran = self.world.args(&words).good();
         same(&self.world.path("data"), &place.join("data"), &ran);
         fs::remove_file(self.world.path("bucket-only.toml")).unwrap();
