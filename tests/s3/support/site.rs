@@ -53,7 +53,10 @@ impl Site {
     #[track_caller]
     pub(crate) fn twin(&self) -> World {
         let text = fs::read_to_string(self.world.path("lucid-policy.toml")).unwrap();
-        opened(World::new(&text), &server().keys)
+        let twin = opened(World::new(&text), &server().keys);
+        let copy = Command::new("cp").arg("-a").arg(self.world.path("data")).arg(twin.folder()).status().unwrap();
+        assert!(copy.success());
+        twin
     }
 
     /// What is below the instance's folder in the bucket, by key.
