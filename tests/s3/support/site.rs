@@ -185,7 +185,7 @@ fn same(one: &Path, other: &Path, ran: &Ran) {
 
 /// Bytes that no compressor makes smaller, the same for the same seed.
 pub(crate) fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut state = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut out = Vec::with_capacity(bytes + 8);
     while out.len() < bytes {
         state ^= state << 13;
