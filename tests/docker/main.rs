@@ -7,9 +7,6 @@
 
 mod act;
 mod archive;
-#[path = "../s3/support/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the other target needs the rest of it")]
-mod bucket;
 mod crash;
 mod engine;
 mod examples;
@@ -22,6 +19,9 @@ mod ready;
 mod recover;
 mod refusals;
 mod restore;
+#[path = "../s3/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the other target needs the rest of it")]
+mod served;
 #[path = "../integration/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other target needs the rest of it")]
 mod shared;

@@ -1,6 +1,6 @@
 //! Captures that go straight to a bucket while services are quiet: whatever the bucket does, they are awake at the end.
 
-use crate::bucket::{Bucket, Proxy, Way, noise, opened, server, table};
+use crate::served::{Bucket, Proxy, Way, noise, opened, server, table};
 use crate::support::Site;
 
 /// A site that backs up to a bucket, and the way there.

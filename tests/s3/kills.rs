@@ -41,10 +41,10 @@ fn killed(make: impl Fn() -> Site, points: usize, rate: u64) {
 
 #[test]
 fn a_capture_to_a_bucket() {
-    killed(Site::streamed, 16, 40_000);
+    killed(Site::streamed, 12, 40_000);
 }
 
 #[test]
 fn a_copy_to_a_bucket() {
-    killed(Site::copied, 22, 40_000);
+    killed(Site::copied, 14, 40_000);
 }

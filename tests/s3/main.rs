@@ -1,6 +1,6 @@
 //! Tests against a real S3 server, one binary: a module a promise.
 //!
-//! The server is SeaweedFS, started by the first test that needs it (`tests/s3/serve`), as `tests/setup` has installed it. None is skipped
+//! The server is `SeaweedFS`, started by the first test that needs it (`tests/s3/serve`), as `tests/setup` has installed it. None is skipped
 //! where there is no server; it fails.
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]

@@ -41,44 +41,35 @@ impl Dropper {
     }
 }
 
-/// Passes requests on, one after the other, each to a connection of its own.
-fn pass(client: TcpStream, dropped: &AtomicUsize) -> std::io::Result<()> {
-    let mut requests = BufReader::new(client.try_clone()?);
-    let mut client = client;
+/// Passes one request on, without its conditions; the answer says that the connection ends with it.
+fn pass(mut client: TcpStream, dropped: &AtomicUsize) -> std::io::Result<()> {
+    let mut request = BufReader::new(client.try_clone()?);
+    let mut head = Vec::new();
+    let mut length = 0;
     loop {
-        let mut head = Vec::new();
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            if requests.read_line(&mut line)? == 0 {
-                return Ok(());
-            }
-            let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
-            match name.as_str() {
-                "if-none-match" | "if-match" => {
-                    dropped.fetch_add(1, Ordering::Relaxed);
-                    continue;
-                }
-                "content-length" => length = line[name.len() + 1..].trim().parse().unwrap_or(0),
-                // A body of a client that waits for leave to send it would never come.
-                "connection" => continue,
-                "expect" => {
-                    client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-                    continue;
-                }
-                _ => {}
-            }
-            if line.trim_end().is_empty() {
-                head.extend(b"Connection: close\r\n\r\n");
-                break;
-            }
-            head.extend(line.as_bytes());
+        let mut line = String::new();
+        if request.read_line(&mut line)? == 0 {
+            return Ok(());
         }
-        let mut server = TcpStream::connect(server().lax.trim_start_matches("http://"))?;
-        server.write_all(&head)?;
-        std::io::copy(&mut (&mut requests).take(length), &mut server)?;
-        std::io::copy(&mut server, &mut client)?;
-        // The server's answer says that the connection ends with it.
-        return client.shutdown(Shutdown::Both);
+        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        match name.as_str() {
+            "if-none-match" | "if-match" => drop(dropped.fetch_add(1, Ordering::Relaxed)),
+            "connection" => {}
+            // A body of a client that waits for leave to send it would never come.
+            "expect" => client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?,
+            _ if line.trim_end().is_empty() => break,
+            _ => {
+                if name == "content-length" {
+                    length = line[name.len() + 1..].trim().parse().unwrap_or(0);
+                }
+                head.extend(line.as_bytes());
+            }
+        }
     }
+    head.extend(b"Connection: close\r\n\r\n");
+    let mut server = TcpStream::connect(server().lax.trim_start_matches("http://"))?;
+    server.write_all(&head)?;
+    std::io::copy(&mut request.take(length), &mut server)?;
+    std::io::copy(&mut server, &mut client)?;
+    client.shutdown(Shutdown::Both)
 }

@@ -1,4 +1,4 @@
-//! The server of all tests of a process: SeaweedFS, started by the first that asks, and ended with the process.
+//! The server of all tests of a process: `SeaweedFS`, started by the first that asks, and ended with the process.
 
 use std::env;
 use std::io::{BufRead, BufReader};

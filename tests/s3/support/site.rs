@@ -53,7 +53,10 @@ impl Site {
     #[track_caller]
     pub(crate) fn twin(&self) -> World {
         let text = fs::read_to_string(self.world.path("lucid-policy.toml")).unwrap();
-        opened(World::new(&text), &server().keys)
+        let twin = opened(World::new(&text), &server().keys);
+        let copy = Command::new("cp").arg("-a").arg(self.world.path("data")).arg(twin.folder()).status().unwrap();
+        assert!(copy.success());
+        twin
     }
 
     /// What is below the instance's folder in the bucket, by key.
@@ -182,7 +185,7 @@ fn same(one: &Path, other: &Path, ran: &Ran) {
 
 /// Bytes that no compressor makes smaller, the same for the same seed.
 pub(crate) fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut state = 88_172_645_463_325_252_u64 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut state = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut out = Vec::with_capacity(bytes + 8);
     while out.len() < bytes {
         state ^= state << 13;
