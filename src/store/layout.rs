@@ -296,7 +296,7 @@ fn check_name(text: &str) -> Option<CheckKey> {
 /// Whether a payload's object is encrypted, as its name says: it ends with `.age`, before the number of a segment.
 pub fn is_encrypted(key: &str) -> bool {
     let numbered = key.rsplit_once('.').filter(|(_, n)| n.len() >= 3 && n.bytes().all(|byte| byte.is_ascii_digit()));
-    numbered.map_or(key, |(name, _)| name).ends_with(".age")
+    numbered.map_or(key, |(name, _)| name).rsplit_once('.').is_some_and(|(_, ending)| ending == "age")
 }
 
 /// The generation and the object's own name, of what follows `<id>/` in a payload's key.
