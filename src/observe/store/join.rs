@@ -14,7 +14,7 @@ use crate::facts::{Artifact, Check, CheckResult, Generation, Hold, Leftover, Lis
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::store::documents;
 use crate::store::key::{CatalogKey, RECORD_SUFFIX};
-use crate::store::layout::{self, Area, CheckKey, MARK, Place, Verdict};
+use crate::store::layout::{self, Area, CheckKey, MARK, Place, SCRATCH_PREFIX, Verdict};
 use crate::store::record::Record;
 use crate::store::{Object, Reach, ReadStore, StoreError, Survey};
 
@@ -48,7 +48,8 @@ impl<'a> Join<'a> {
     /// What lies beside the instance.
     pub(super) fn around(&mut self, root: Survey) -> Result<(), StoreError> {
         for folder in root.folders.iter().filter(|folder| folder.strip_suffix('/') != Some(self.instance.as_str())) {
-            if !self.is_instance(folder) {
+            // what `doctor` tries out goes with it; some services list its folder a while longer
+            if !folder.starts_with(SCRATCH_PREFIX) && !self.is_instance(folder) {
                 self.foreign(folder.clone());
             }
         }
