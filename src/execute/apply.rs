@@ -125,7 +125,8 @@ impl Apply {
         let mut request = self.order.request.clone();
         let facts = self.look().await;
         let Some(refused) = self.hold(&facts, &mut request).await? else { return Ok(None) };
-        let facts = if self.outcomes.is_empty() { facts } else { self.look().await };
+        // another run may have made and removed things up to the moment at which it gave back what is ours now
+        let facts = self.look().await;
         let (plan, facts) = {
             let request = request.clone();
             self.informed(facts, move |set, facts| decide(set, facts, now, &request)).await

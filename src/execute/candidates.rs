@@ -33,13 +33,13 @@ pub fn informed(
             if role == Role::Janitor && asked.insert(format!("{name}/{series}")) {
                 more |= ask_writer(set, store.as_ref(), facts, name, series);
             }
-            if promises(set, name) && asked.insert(format!("{name}/{series}/{id}")) {
+            if may_promise(set, name) && asked.insert(format!("{name}/{series}/{id}")) {
                 more |= ask_artifact(set, store.as_ref(), facts, name, series, *id);
             }
         }
         for step in &plan.steps {
             let Work::Sweep { store: name, keys, .. } = &step.work else { continue };
-            let Some(store) = stores.get(name).filter(|_| promises(set, name)) else { continue };
+            let Some(store) = stores.get(name).filter(|_| may_promise(set, name)) else { continue };
             let new: BTreeSet<&String> = keys.iter().filter(|key| asked.insert(format!("{name}:{key}"))).collect();
             more |= ask_left(store.as_ref(), facts, name, &new);
         }
@@ -51,7 +51,12 @@ pub fn informed(
 
 /// Whether there is anything to ask at all.
 pub fn asks(set: &PolicySet, role: Role) -> bool {
-    role == Role::Janitor || set.stores.keys().any(|store| promises(set, store))
+    role == Role::Janitor || set.stores.keys().any(|store| may_promise(set, store))
+}
+
+/// Whether a store may keep something for a time, by the manifest as it is or as it was when that was made.
+fn may_promise(set: &PolicySet, store: &Name) -> bool {
+    set.stores.get(store).is_some_and(|store| matches!(store.kind, StoreKind::S3(_)))
 }
 
 /// Whether a store keeps what it is given for a time.

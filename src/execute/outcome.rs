@@ -50,10 +50,43 @@ impl Outcome {
             Ending::Failed
         } else if self.findings.iter().any(|f| f.severity == Severity::Error) {
             Ending::Refused
-        } else if !self.locked.is_empty() && self.steps.is_empty() {
+        } else if !self.locked.is_empty() && self.steps.iter().all(|step| step.kind == "init") {
             Ending::Locked
         } else {
             Ending::Good
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::execute::event::Done;
+
+    #[test]
+    fn a_store_that_was_made_is_not_what_was_asked_for() {
+        let at: Instant = "2026-11-23T02:00:00Z".parse().unwrap();
+        let step = |kind: &str| StepOutcome {
+            address: kind.to_owned(),
+            kind: kind.to_owned(),
+            result: StepResult::Done(Done::default()),
+            millis: 0,
+        };
+        let ending = |steps: &[StepOutcome]| {
+            let locked = vec![("a".to_owned(), "another run".to_owned())];
+            Outcome {
+                run: Random::new([1; 10]),
+                start: at,
+                end: at,
+                steps: steps.to_vec(),
+                findings: Vec::new(),
+                locked,
+                interrupted: false,
+            }
+            .ending()
+        };
+        assert_eq!(ending(&[]), Ending::Locked);
+        assert_eq!(ending(&[step("init")]), Ending::Locked);
+        assert_eq!(ending(&[step("init"), step("capture")]), Ending::Good);
     }
 }

@@ -5,7 +5,7 @@ use super::event::Event;
 use super::outcome::{Ending, Outcome};
 use super::ports::Ports;
 use super::state::{StateError, TEMPORARY};
-use crate::facts::Facts;
+use crate::facts::{Facts, Listing};
 use crate::model::PolicySet;
 use crate::model::id::Name;
 use crate::store::documents::{FormatVersion, RunRecord};
@@ -17,12 +17,15 @@ const RUN_RECORD_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(90);
 /// Forgets what earlier runs left on the way, once nothing of it is there any more; a folder that was made for it goes with it.
 pub fn forget_swept(ports: &Ports, instance: &Name, facts: &Facts) -> Result<(), StateError> {
     let mut gone = ports.state.abandoned()?;
+    // what a listing leaves out may still be there
+    let all = |listing: &Listing| listing.complete && listing.payload_listed;
     gone.retain(|what| {
         if what.starts_with(TEMPORARY) {
-            return facts.stores.values().all(|s| s.listing().is_some_and(|l| !l.leftovers.iter().any(|l| l.abandoned)));
+            return facts.stores.values().all(|s| s.listing().is_some_and(|l| all(l) && !l.leftovers.iter().any(|l| l.abandoned)));
         }
         let Some((store, rest)) = what.split_once('/') else { return true };
-        let Some(listing) = store.parse().ok().and_then(|s: Name| facts.stores.get(&s)?.listing()) else { return false };
+        let listing = store.parse().ok().and_then(|s: Name| facts.stores.get(&s)?.listing());
+        let Some(listing) = listing.filter(|listing| all(listing)) else { return false };
         let orphans = listing.series.values().flat_map(|s| &s.orphans).filter(|o| o.abandoned).flat_map(|o| &o.keys);
         let left = orphans.chain(listing.leftovers.iter().filter(|l| l.abandoned).map(|l| &l.key));
         !left.into_iter().any(|key| key.contains(&format!("/data/{rest}/")))

@@ -1,7 +1,7 @@
 //! How far back a store's past begins that is new to a policy: `backfill` of the manifest.
 //!
 //! Nothing is remembered for it. What the store has of the series says where its past begins; where it has nothing yet, the newest
-//! artifact elsewhere or the store's own beginning does. What is wanted needs others, and those belong to the past as well: it
+//! artifact elsewhere does. With `none` it begins no later than the store itself. What is wanted needs others, and those belong to the past as well: it
 //! begins with the oldest of them, so that what is copied does not move the beginning for the next plan.
 
 use std::collections::HashMap;
@@ -22,8 +22,9 @@ pub(super) fn begins(view: &View<'_>, seen: &Seen<'_>, known: &HashMap<Random, &
     let horizon = view.at + FUTURE_TOLERANCE;
     let here = seen.artifacts().iter().map(|a| a.instant).filter(|at| *at <= horizon).min();
     let mut begins = match (here, backfill) {
+        // a copy that failed while a later one arrived is still of its past
+        (oldest, Backfill::None) => oldest.into_iter().chain(seen.listing.created).min()?,
         (Some(oldest), _) => oldest,
-        (None, Backfill::None) => seen.listing.created?,
         (None, _) => known.values().map(|a| a.instant).filter(|at| *at <= horizon).max()?,
     };
     loop {

@@ -64,8 +64,10 @@ fn on_store(view: &View<'_>, seen: &Seen<'_>, role: Role, problems: &mut Vec<Fin
     let policy = view.policy;
     let (items, verdicts) = verdicts(view, seen);
     let going: Vec<usize> = (0..items.len()).filter(|n| !verdicts.kept(*n)).collect();
-    let guard = if going.is_empty() { None } else { guard(view, seen, role, going.len(), items.len()) };
-    let blocked = guard.is_some();
+    // said of the store as a whole
+    let elsewhere = problem::writer_elsewhere(view.set, view.facts, seen.store, seen.listing).is_some();
+    let guard = if going.is_empty() || elsewhere { None } else { guard(view, seen, role, going.len(), items.len()) };
+    let blocked = guard.is_some() || elsewhere;
     let mut waiting: Vec<Waiting> =
         verdicts.keep.iter().zip(seen.artifacts()).filter_map(|(keep, a)| locked(view, seen, keep.as_ref()?, a)).collect();
     if role == Role::Writer {

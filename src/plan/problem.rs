@@ -5,7 +5,7 @@ use super::deletes::SKEW;
 use super::refusal::Refusal;
 use super::view::View;
 use super::{Request, Role};
-use crate::facts::{Facts, StoreFacts, Trouble};
+use crate::facts::{Facts, Listing, Owner, StoreFacts, Trouble};
 use crate::finding::world as code;
 use crate::finding::{Code, Finding, Severity};
 use crate::model::id::{ArtifactId, Instant, Name};
@@ -42,6 +42,16 @@ pub(super) fn stores(set: &PolicySet, facts: &Facts, request: &Request) -> Vec<F
                 Finding::new(code::STORE_UNSEEN, format!("store `{name}` is not to be seen from this host, and nothing is deleted there"))
             }
             Some(StoreFacts::Unusable(trouble)) => self::trouble(name, trouble),
+            Some(StoreFacts::New) if request.role == Role::Janitor => {
+                Finding::new(code::STORE_AWAY, format!("store `{name}` is not there, and a host that only deletes makes none"))
+                    .help("check where the manifest says that it is; a store that is new is made by the host that captures")
+            }
+            Some(StoreFacts::Ready(listing)) if request.role == Role::Janitor && writer_elsewhere(set, facts, name, listing).is_some() => {
+                let host = listing.owner.as_ref().map_or("", |owner| owner.hostname.as_str());
+                let message = format!("store `{name}` has a single writer, host `{host}`: nothing is deleted or swept from here");
+                Finding::new(code::OTHER_HOST, message)
+                    .help(format!("run it on `{host}`, or leave `coordination` out if the store can do with several"))
+            }
             Some(StoreFacts::Ready(listing)) if !listing.complete => {
                 Finding::new(code::INCOMPLETE_LISTING, format!("store `{name}` could not be listed completely"))
                     .help("make every folder of the store readable for this user, then run it again")
@@ -63,6 +73,12 @@ pub(super) fn stores(set: &PolicySet, facts: &Facts, request: &Request) -> Vec<F
         findings.push(finding.maybe_at(span, "this store"));
     }
     findings
+}
+
+/// The other host that owns what a store without leases holds: nothing but its own locks keeps two runs apart.
+pub(super) fn writer_elsewhere<'a>(set: &PolicySet, facts: &Facts, store: &Name, listing: &'a Listing) -> Option<&'a Owner> {
+    let single = set.stores.get(store).is_some_and(|store| !store.lease);
+    listing.owner.as_ref().filter(|owner| single && owner.host != facts.host)
 }
 
 /// How a store's clock stands to this host's, as a sentence.

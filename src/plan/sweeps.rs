@@ -6,6 +6,7 @@
 use chrono::TimeDelta;
 
 use super::deletes::SKEW;
+use super::problem::writer_elsewhere;
 use super::step::{Reason, Step, Wait, Waiting, Work};
 use crate::facts::{Facts, Leftover, Listing, Orphan, Series};
 use crate::model::PolicySet;
@@ -18,6 +19,9 @@ const UNTOUCHED: TimeDelta = TimeDelta::hours(24);
 pub(super) fn of(set: &PolicySet, facts: &Facts, store: &Name, listing: &Listing) -> (Vec<Step>, Vec<Waiting>) {
     // without its payload nothing can be told to be without a record, and without a common clock nothing to be old
     if !listing.complete || !listing.payload_listed || listing.clock_ahead.is_some_and(|ahead| ahead.abs() > SKEW) {
+        return (Vec::new(), Vec::new());
+    }
+    if writer_elsewhere(set, facts, store, listing).is_some() {
         return (Vec::new(), Vec::new());
     }
     let (mut steps, mut waiting) = (Vec::new(), Vec::new());

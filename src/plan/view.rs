@@ -101,7 +101,8 @@ impl<'a> View<'a> {
                 everything.entry(artifact.id.random()).or_insert(artifact);
             }
         }
-        everything.retain(|_, artifact| seen.find(artifact.id).is_some() || !self.refused(seen, artifact));
+        everything
+            .retain(|_, artifact| seen.find(artifact.id).is_some() || !(self.refused(seen, artifact) || self.unknown(seen, artifact)));
         if let Some(begins) = super::backfill::begins(self, seen, &everything) {
             everything.retain(|_, artifact| artifact.instant >= begins || seen.find(artifact.id).is_some());
         }
@@ -119,6 +120,12 @@ impl<'a> View<'a> {
             [other.find(artifact.id), owner].into_iter().flatten().any(Artifact::readable)
         };
         strict && self.seen.iter().any(readable)
+    }
+
+    /// Whether a store would have to know first who can read an artifact: its payload was listed nowhere.
+    fn unknown(&self, seen: &Seen<'a>, artifact: &Artifact) -> bool {
+        let strict = self.set.stores.get(seen.store).is_some_and(|store| store.require_encryption);
+        strict && !self.seen.iter().any(|other| other.listing.payload_listed && other.find(artifact.id).is_some())
     }
 
     /// How many artifacts that are whole elsewhere each store does not take.

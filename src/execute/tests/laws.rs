@@ -367,9 +367,9 @@ fn begins(
         |of: &BTreeMap<ArtifactId, &Artifact>| of.values().map(|a| a.instant).filter(|i| *i <= at + FUTURE_TOLERANCE).collect::<Vec<_>>();
     let mut begins = match (dated(here).into_iter().min(), set.stores[store].backfill) {
         (_, Backfill::All) => return None,
+        (oldest, Backfill::None) => oldest.into_iter().chain(created).min()?,
         (Some(oldest), _) => oldest,
-        (None, Backfill::Newest) => dated(all).into_iter().max()?,
-        (None, Backfill::None) => created?,
+        (None, _) => dated(all).into_iter().max()?,
     };
     while let Some(older) = all.values().filter(|a| a.instant >= begins).find_map(|child| {
         let owner = all.values().find(|a| child.need == Some(a.id.random()))?;

@@ -21,6 +21,8 @@ pub(super) struct Habits {
     pub(super) clock: Option<Instant>,
     /// Every call that changes something, in order.
     pub(super) calls: Vec<String>,
+    /// What another host does just before this one gets its first lease.
+    pub(super) before_lock: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// A store with habits.
@@ -107,6 +109,10 @@ impl WriteStore for Odd {
     }
 
     fn lock(&self, key: &str, claim: &Claim) -> Result<Locked, StoreError> {
+        let before = locked(&self.habits).before_lock.take();
+        if let Some(before) = before {
+            before();
+        }
         self.inner.lock(key, claim)
     }
 }

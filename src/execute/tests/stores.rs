@@ -193,6 +193,30 @@ fn what_was_just_written_is_known_though_no_listing_shows_it() {
 }
 
 #[test]
+fn what_another_run_made_up_to_the_lease_is_not_made_again() {
+    let (mut world, habits) = world("", "retention = \"many\"");
+    world.set = set(&world.set.files[0].1.replace("[\"local\", \"offsite\"]", "[\"offsite\"]"));
+    run(&mut world, Luck::Good);
+    hour(&mut world, true);
+    let before = world.stores[1].keys();
+    assert_eq!(went(&run(&mut world, Luck::Good)), ["capture"]);
+    let made = ids(&world.stores[1], &world.instance);
+    // taken back, to be made by somebody else between this run's look and its lease
+    let store = world.stores[1].clone();
+    let mut others: Vec<(String, Vec<u8>)> = Vec::new();
+    for key in store.keys().into_iter().filter(|key| !before.contains(key)) {
+        others.push((key.clone(), store.get(&key).unwrap()));
+        store.delete(&key).unwrap();
+    }
+    assert!(others.iter().any(|(key, _)| key.contains("/catalog/")), "{others:?}");
+    locked(&habits).before_lock = Some(Box::new(move || others.iter().for_each(|(key, bytes)| store.put(key, bytes))));
+    let applied = run(&mut world, Luck::Good);
+    assert_eq!(applied.plan.steps.iter().map(|s| s.work.kind()).collect::<Vec<_>>(), ["capture"]);
+    assert_eq!(went(&applied), [] as [String; 0]);
+    assert_eq!(ids(&world.stores[1], &world.instance), made);
+}
+
+#[test]
 fn a_copy_that_was_cut_goes_on_where_it_was_cut() {
     for (number, fault) in [(1, Fault::Error), (2, Fault::Error), (3, Fault::Error)] {
         let (mut world, habits) = world("", "retention = \"many\"");

@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::TimeDelta;
 
 use super::lab::{addresses, artifact, name, now, said};
-use crate::facts::{Artifact, Facts, Leftover, Listing, Orphan, RuntimeFacts, Series, SourceFacts, StoreFacts, Trouble, Writer};
+use crate::facts::{Artifact, Facts, Leftover, Listing, Orphan, Owner, RuntimeFacts, Series, SourceFacts, StoreFacts, Trouble, Writer};
 use crate::finding::{Severity, world as code};
 use crate::model::{PolicySet, read};
 use crate::plan::{Plan, Request, Role, Wait, decide, evolve};
@@ -264,8 +264,9 @@ fn a_new_store_is_given_as_much_of_the_past_as_the_manifest_says() {
     assert_eq!(past("none", &[]), on("far", &[0, 1]));
     for backfill in ["newest", "none"] {
         assert_eq!(past(backfill, &[3, 1]), on("far", &[0, 2]), "what was missed since is made up");
-        assert_eq!(past(backfill, &[0]), on("far", &[]));
     }
+    assert_eq!(past("newest", &[0]), on("far", &[]));
+    assert_eq!(past("none", &[0]), on("far", &[1]), "its copy failed, and a later one arrived");
 }
 
 #[test]
@@ -336,4 +337,29 @@ fn a_store_that_demands_encryption_is_given_no_copy_that_anybody_can_read() {
     let about: Vec<_> = plan.findings.iter().filter(|finding| finding.code == code::READABLE_STAYS).collect();
     assert!(about.len() == 1 && about[0].message.contains("store `far` takes no copy of 2 artifacts"), "{:?}", said(&plan));
     assert!(!plan.refused());
+    // without its payload nobody knows who can read it
+    site.listing("local").payload_listed = false;
+    assert_eq!(days(&site.plan(Role::Whole), "copy"), on("far", &[]));
+}
+
+#[test]
+fn a_host_that_only_deletes_leaves_a_single_writer_to_its_host_and_says_what_is_not_there() {
+    let mut site = Site::new("coordination = \"single-writer\"", "stores = [\"local\", \"far\"]");
+    for store in ["local", "far"] {
+        site.has(store, &[0, 1, 2]);
+    }
+    let left = Leftover { key: "lucid/x".to_owned(), bytes: 1, modified: now() - TimeDelta::days(9), abandoned: false, locked_until: None };
+    site.listing("far").leftovers.push(left);
+    let kinds = |plan: &Plan| plan.steps.iter().filter(|s| s.work.store().unwrap().as_str() == "far").count();
+    assert_eq!(kinds(&site.plan(Role::Janitor)), 3);
+    site.listing("far").owner = Some(Owner { n: 1, host: "host-2".to_owned(), hostname: "db2".to_owned(), at: now() });
+    let plan = site.plan(Role::Janitor);
+    let about: Vec<_> = plan.findings.iter().filter(|f| f.code == code::OTHER_HOST).collect();
+    assert_eq!((kinds(&plan), about.len(), plan.refused()), (0, 1, true));
+    assert!(about[0].message.contains("`db2`"), "{:?}", said(&plan));
+    site.facts.host = "host-2".to_owned();
+    assert_eq!(kinds(&site.plan(Role::Janitor)), 3);
+    site.facts.stores.insert(name("far"), StoreFacts::New);
+    let plan = site.plan(Role::Janitor);
+    assert!(plan.refused() && plan.findings.iter().any(|f| f.code == code::STORE_AWAY), "{:?}", said(&plan));
 }
