@@ -51,3 +51,15 @@ impl Global {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Args;
+
+    #[test]
+    fn no_verb_has_a_flag_twice() {
+        Args::command().debug_assert();
+    }
+}

@@ -157,7 +157,9 @@ impl Session {
             .iter()
             .map(|(name, store)| {
                 let opened = match (&store.kind, self.access) {
-                    (StoreKind::Directory { path, mount }, Access::Read) => Directory::open_for_reading(path, *mount, &self.temp_tag),
+                    (StoreKind::Directory { path, mount }, Access::Read | Access::Any) => {
+                        Directory::open_for_reading(path, *mount, &self.temp_tag)
+                    }
                     (StoreKind::Directory { path, mount }, _) => Directory::open(path, *mount, &self.temp_tag),
                     (StoreKind::S3(bucket), _) => return (name.clone(), self.bucket(store, bucket)),
                 };

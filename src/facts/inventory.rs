@@ -81,16 +81,13 @@ impl Inventory {
         bytes
     }
 
-    /// The facts of a plan from it: sources and services are not checked, and what it does not name of `stores` is new.
-    pub fn facts<'a>(self, stores: impl Iterator<Item = &'a Name>, sources: impl Iterator<Item = &'a Name>) -> Facts {
-        let mut seen = self.stores;
-        for name in stores {
-            seen.entry(name.clone()).or_insert(StoreFacts::New);
-        }
+    /// The facts of a plan from it: sources and services are not checked, what it does not name of `stores` is new, and others are
+    /// left out.
+    pub fn facts<'a>(mut self, stores: impl Iterator<Item = &'a Name>, sources: impl Iterator<Item = &'a Name>) -> Facts {
         Facts {
             at: self.at,
             host: String::new(),
-            stores: seen,
+            stores: stores.map(|name| (name.clone(), self.stores.remove(name).unwrap_or(StoreFacts::New))).collect(),
             sources: sources.map(|name| (name.clone(), SourceFacts::NotChecked)).collect(),
             runtime: RuntimeFacts::NotChecked,
             owed: Vec::new(),
@@ -108,8 +105,11 @@ mod tests {
     fn the_stored_inventory_of_version_1_reads_and_is_written_as_it_was() {
         let inventory = Inventory::read(STORED).unwrap();
         assert_eq!(String::from_utf8(inventory.write()).unwrap(), String::from_utf8(STORED.to_vec()).unwrap());
-        let facts = inventory.facts(std::iter::once(&"third".parse().unwrap()), std::iter::empty());
+        let names = ["local", "offsite", "third"].map(|name| name.parse().unwrap());
+        let facts = inventory.clone().facts(names.iter(), std::iter::empty());
         assert_eq!(facts.stores["third"], StoreFacts::New);
+        let fewer = inventory.facts(names[1..].iter(), std::iter::empty());
+        assert!(fewer.stores.keys().eq(&names[1..]), "a store that the manifest does not name");
         assert!(matches!(facts.stores["local"], StoreFacts::Ready(_)) && matches!(facts.stores["offsite"], StoreFacts::Unusable(_)));
         assert_eq!(facts.runtime, RuntimeFacts::NotChecked);
     }
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_identity_of_the_host_that_owns_a_store_is_left_out() {
-        let mut facts = Inventory::read(STORED).unwrap().facts(std::iter::empty(), std::iter::empty());
+        let mut facts = Inventory::read(STORED).unwrap().facts(std::iter::once(&"local".parse().unwrap()), std::iter::empty());
         let Some(StoreFacts::Ready(listing)) = facts.stores.get_mut("local") else { unreachable!() };
         listing.owner.as_mut().unwrap().host = "5ec2e7".to_owned();
         facts.host = "5ec2e7".to_owned();

@@ -186,7 +186,10 @@ fn misfit(page: &Page, path: &str, message: &str, at: Range<usize>, key: &str) -
                 .at(span.clone(), format!("this is {actual}"));
             match (actual, expected, page.lines.text().get(at)) {
                 ("a text", "a list", Some(written)) if key != "env" => {
-                    finding.help("put it into brackets: a list with one element is still a list").edit(span, format!("[{written}]"))
+                    let finding = finding.help("put it into brackets: a list with one element is still a list");
+                    // An edit repeats what is written, and some write a secret key where the public one belongs.
+                    let is_key = key == "recipients" || written.to_ascii_uppercase().contains("AGE-SECRET-KEY-");
+                    if is_key { finding } else { finding.edit(span, format!("[{written}]")) }
                 }
                 ("a text", "a table", _) if key == "cron" || path.starts_with("schedule.") => finding.help("write `{ cron = \"...\" }`"),
                 _ => finding,

@@ -66,7 +66,7 @@ pub struct StoreStatus {
     pub age: Option<i64>,
     /// The oldest that it may be, in seconds.
     pub rpo: Option<u64>,
-    /// Whether it is older than that, or there is none.
+    /// Whether it is older than that, or there is none; false for a store that did not answer.
     pub late: bool,
     /// Artifacts there.
     pub artifacts: usize,
@@ -120,7 +120,10 @@ fn store_status(policy: &Policy, store: &Name, facts: &Facts, now: Instant, acti
     let usable = |a: &&crate::facts::Artifact| a.listed_complete() && a.need.is_none_or(whole);
     let newest = artifacts.iter().filter(usable).max_by_key(|a| (a.instant, a.id));
     let rpo = policy.rpo_for(store);
+    let seen = found.is_some_and(|f| !matches!(f, StoreFacts::Unusable(_)));
+    // What is on a store that did not answer may be as new as it should be.
     let late = active
+        && seen
         && match (newest, rpo) {
             (None, _) => true,
             (Some(newest), Some(rpo)) => newest.instant < rpo.before(now),
@@ -128,7 +131,7 @@ fn store_status(policy: &Policy, store: &Name, facts: &Facts, now: Instant, acti
         };
     StoreStatus {
         store: store.clone(),
-        seen: found.is_some_and(|f| !matches!(f, StoreFacts::Unusable(_))),
+        seen,
         newest: newest.map(|a| a.id),
         instant: newest.map(|a| a.instant),
         age: newest.map(|a| (now - a.instant).num_seconds()),
@@ -157,6 +160,8 @@ pub fn status_text(status: &Status, set: &PolicySet) -> String {
     for policy in &status.policies {
         let word = if policy.late {
             "LATE"
+        } else if policy.state == "active" && policy.stores.iter().any(|store| !store.seen) {
+            "not checked"
         } else if policy.state == "active" {
             "ok"
         } else {

@@ -6,8 +6,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
 use crate::cli::session::{Access, Session};
+use crate::model::id::Name;
 use crate::store::documents::{FormatVersion, OwnerRecord, read, write};
-use crate::store::{Created, layout};
+use crate::store::{Created, WriteStore, layout};
 
 /// Take over an instance whose host is gone.
 #[derive(Debug, clap::Args)]
@@ -28,41 +29,49 @@ impl Args {
         if !(self.yes || screen.interactive && confirmed(screen, &question)) {
             return Err(Failure::new(Exit::Refused, "nothing was claimed", "run it again with --yes if the other host is gone for good"));
         }
-        let instance = &session.set.instance;
-        for (name, store) in session.usable_stores() {
-            let mut newest: Option<(u32, String)> = None;
-            for object in store.list(&layout::Area::Owner.folder(instance))? {
-                if let Some(layout::Place::Owner(n)) = layout::parse(instance, &object.key)
-                    && newest.as_ref().is_none_or(|(most, _)| n > *most)
-                {
-                    newest = Some((n, object.key));
+        let mut worst = Exit::Good;
+        for (name, store) in session.stores() {
+            match store.map_err(Failure::from).and_then(|store| take_over(&session, &name, store.as_ref())) {
+                Ok(said) => screen.note(&said),
+                Err(failure) if matches!(failure.exit, Exit::Damaged) => return Err(failure),
+                Err(failure) => {
+                    screen.say(&format!("warning: store `{name}` was not claimed: {}", failure.message));
+                    worst = Exit::NotChecked;
                 }
             }
-            let Some((n, key)) = newest else {
-                screen.note(&format!("store `{name}` belongs to nobody yet"));
-                continue;
-            };
-            let owner: OwnerRecord =
-                read(&store.get(&key)?).map_err(|e| Failure::new(Exit::Damaged, format!("store `{name}`: `{key}`: {e}"), ""))?;
-            if owner.host == session.host.id {
-                screen.note(&format!("store `{name}` is this host's already"));
-                continue;
-            }
-            let record = OwnerRecord {
-                format_version: FormatVersion::CURRENT,
-                host: session.host.id.clone(),
-                hostname: session.host.name.clone(),
-                at: session.now(),
-            };
-            if store.create(&layout::owner(instance, n + 1), &write(&record))? == Created::Taken {
-                return Err(Failure::new(
-                    Exit::Refused,
-                    format!("store `{name}` was claimed by another host at the same time"),
-                    "find out which host it is to be",
-                ));
-            }
-            screen.note(&format!("store `{name}`: taken over from host `{}`", owner.hostname));
         }
-        Ok(Exit::Good)
+        if worst != Exit::Good {
+            screen.say("help: run `lucid-policy claim` again once they can be used");
+        }
+        Ok(worst)
     }
+}
+
+/// Takes over one store. What has become of it, as a sentence.
+fn take_over(session: &Session, name: &Name, store: &dyn WriteStore) -> Result<String, Failure> {
+    let instance = &session.set.instance;
+    let mut newest: Option<(u32, String)> = None;
+    for object in store.list(&layout::Area::Owner.folder(instance))? {
+        if let Some(layout::Place::Owner(n)) = layout::parse(instance, &object.key)
+            && newest.as_ref().is_none_or(|(most, _)| n > *most)
+        {
+            newest = Some((n, object.key));
+        }
+    }
+    let Some((n, key)) = newest else { return Ok(format!("store `{name}` belongs to nobody yet")) };
+    let owner: OwnerRecord =
+        read(&store.get(&key)?).map_err(|e| Failure::new(Exit::Damaged, format!("store `{name}`: `{key}`: {e}"), ""))?;
+    if owner.host == session.host.id {
+        return Ok(format!("store `{name}` is this host's already"));
+    }
+    let record = OwnerRecord {
+        format_version: FormatVersion::CURRENT,
+        host: session.host.id.clone(),
+        hostname: session.host.name.clone(),
+        at: session.now(),
+    };
+    if store.create(&layout::owner(instance, n + 1), &write(&record))? == Created::Taken {
+        return Err(Failure::new(Exit::Refused, "another host claimed it at the same time", "find out which host it is to be"));
+    }
+    Ok(format!("store `{name}`: taken over from host `{}`", owner.hostname))
 }

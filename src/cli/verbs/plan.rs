@@ -18,7 +18,7 @@ use crate::report::{instant_in, plan_text};
 /// Show what apply would do, and why; changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "With --inventory nothing is asked but that file and the manifest: no network, no engine, no local state, and no command is\nrun, so that it is safe on a pull request from a fork. Sources are not checked, and no stop is shown.\n\nExamples:\n    lucid-policy plan\n    lucid-policy plan --detailed-exitcode --format json\n    lucid-policy plan --as-of 2027-01-01 --only policy.config\n    lucid-policy plan --inventory inventory.json"
+    after_help = "With --inventory nothing is asked but that file and the manifest: no network, no engine, no local state, and no command is\nrun, so that it is safe on a pull request from a fork. Sources are not checked, and no stop is shown. It knows stores by their\nnames in the manifest: that one has got another path or bucket since is not seen.\n\nExamples:\n    lucid-policy plan\n    lucid-policy plan --detailed-exitcode --format json\n    lucid-policy plan --as-of 2027-01-01 --only policy.config\n    lucid-policy plan --inventory inventory.json"
 )]
 pub struct Args {
     /// Look at these policies only
@@ -33,7 +33,7 @@ pub struct Args {
     #[command(flatten)]
     roles: Roles,
     /// Plan offline, from what `inventory` wrote, as of when it did
-    #[arg(long, value_name = "FILE", conflicts_with = "catalog_only")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["catalog_only", "only_delete"])]
     inventory: Option<PathBuf>,
     /// Save the plan as JSON, for `apply --plan`
     #[arg(long, value_name = "FILE")]
