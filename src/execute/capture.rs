@@ -45,7 +45,7 @@ pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Na
     let store = run.store(store_name)?.as_ref();
     let source = &run.set.sources[&policy.source];
     run.claim(store)?;
-    super::manifest::keep(run, store)?;
+    super::manifest::keep(run, store_name, store)?;
     let start = to_millis(run.ports.now());
     let id = ArtifactId::new(start, Capture::Full, run.ports.random());
     let shape = sealing.shape(run.ports.sources.shape(source));
