@@ -4,7 +4,7 @@
 //! copies follow the facts, at the plan's own instant, so that a slot that somebody else has satisfied meanwhile is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::candidates;
 use super::error::StepError;
@@ -323,7 +323,7 @@ impl Apply {
 
     /// What the steps of one stage share.
     fn run_on(&self, ports: Ports, facts: Facts, window: Option<Arc<Open>>) -> Run {
-        Run { set: Arc::clone(&self.order.set), ports, id: self.run, facts, window, held: Arc::clone(&self.held) }
+        Run { set: Arc::clone(&self.order.set), ports, id: self.run, facts, window, held: Arc::clone(&self.held), floors: Mutex::default() }
     }
 
     fn allowed(&self, step: &Step) -> bool {

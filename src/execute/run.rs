@@ -1,6 +1,7 @@
 //! One run: what its steps share, and the dispatch from a step to what performs it.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use super::error::StepError;
 use super::event::{Done, Event};
@@ -28,6 +29,8 @@ pub(super) struct Run {
     pub(super) window: Option<Arc<Open>>,
     /// Its leases.
     pub(super) held: Arc<Holding>,
+    /// Stores and series in which what stays was read before something went.
+    pub(super) floors: Mutex<BTreeSet<(Name, Name)>>,
 }
 
 impl Run {

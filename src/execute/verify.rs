@@ -46,7 +46,7 @@ impl Checker {
     /// A checker of what these facts list.
     pub fn new(set: Arc<PolicySet>, ports: Ports, facts: Facts) -> Self {
         let id = ports.random();
-        Self(Run { set, ports, id, facts, window: None, held: Arc::default() })
+        Self(Run { set, ports, id, facts, window: None, held: Arc::default(), floors: std::sync::Mutex::default() })
     }
 
     /// Checks one generation of an artifact down to `level`. Reads only.
