@@ -4,7 +4,7 @@
 //! copies follow the facts, at the plan's own instant, so that a slot that somebody else has satisfied meanwhile is dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::candidates;
 use super::error::StepError;
@@ -127,6 +127,7 @@ impl Apply {
         let Some(refused) = self.hold(&facts, &mut request).await? else { return Ok(None) };
         // another run may have made and removed things up to the moment at which it gave back what is ours now
         let facts = self.look().await;
+        self.remember(&facts, &request)?;
         let (plan, facts) = {
             let request = request.clone();
             self.informed(facts, move |set, facts| decide(set, facts, now, &request)).await
@@ -152,6 +153,15 @@ impl Apply {
         let (ports, set, seen) = (self.ports.clone(), Arc::clone(&self.order.set), facts.clone());
         off(move || forget_swept(&ports, &set.instance, &seen)).await?;
         Ok((!self.outcomes.is_empty()).then_some(facts))
+    }
+
+    /// Remembers the stores that are worked on, whoever made them: one that is not there the next time is away, and not new.
+    fn remember(&self, facts: &Facts, request: &Request) -> Result<(), StateError> {
+        let set = &self.order.set;
+        let policies = set.policies.values().filter(|policy| request.only.is_empty() || request.only.contains(&policy.name));
+        let stores: BTreeSet<&Name> = policies.flat_map(|policy| &policy.stores).collect();
+        let ready = stores.into_iter().filter_map(|name| Some((name, facts.stores.get(name)?.listing()?)));
+        ready.into_iter().try_for_each(|(name, listing)| self.ports.state.remember_store(&set.instance, name, &listing.uuid))
     }
 
     /// Copies what is missing, and then what that makes whole beside itself; nothing is tried twice.
@@ -313,7 +323,7 @@ impl Apply {
 
     /// What the steps of one stage share.
     fn run_on(&self, ports: Ports, facts: Facts, window: Option<Arc<Open>>) -> Run {
-        Run { set: Arc::clone(&self.order.set), ports, id: self.run, facts, window, held: Arc::clone(&self.held) }
+        Run { set: Arc::clone(&self.order.set), ports, id: self.run, facts, window, held: Arc::clone(&self.held), floors: Mutex::default() }
     }
 
     fn allowed(&self, step: &Step) -> bool {

@@ -45,7 +45,7 @@ pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Na
     let store = run.store(store_name)?.as_ref();
     let source = &run.set.sources[&policy.source];
     run.claim(store)?;
-    super::manifest::keep(run, store)?;
+    super::manifest::keep(run, store_name, store)?;
     let start = to_millis(run.ports.now());
     let id = ArtifactId::new(start, Capture::Full, run.ports.random());
     let shape = sealing.shape(run.ports.sources.shape(source));
@@ -90,7 +90,13 @@ impl Job<'_> {
             },
         };
         let Some(key) = owner.usable_generation().and_then(|g| super::run::key_of(owner, g.n)) else { return Ok(None) };
-        let record = read_record(self.run, self.store, &self.policy.series, &key)?;
+        let record = match read_record(self.run, self.store, &self.policy.series, &key) {
+            Ok(record) => record,
+            // what cannot own today's bytes is no reason to have none
+            Err(error @ (StepError::Damaged(_) | StepError::TooNew(_))) => return Ok(self.no_owner(&error)),
+            Err(StepError::Store(error)) if error.is_not_found() => return Ok(self.no_owner(&error.into())),
+            Err(error) => return Err(error),
+        };
         let same = record.fingerprint.as_deref() == Some(&today.text)
             && record.payload_of.is_none()
             && record.external.is_none()
@@ -102,6 +108,11 @@ impl Job<'_> {
             // where payload was not listed, nobody knows yet that it is whole
             && (listing.is_some_and(|l| l.payload_listed) || self.is_there(&record, key.generation)?);
         Ok(same.then_some(record))
+    }
+
+    fn no_owner(&self, error: &StepError) -> Option<Record> {
+        self.run.warn(self.address, format!("all of it is captured: {}", super::error::chain(error)));
+        None
     }
 
     /// Whether every object of a generation is there with its size.
@@ -292,10 +303,11 @@ pub(super) fn create_record(run: &Run, store_name: &Name, record: &Record, gener
     super::promise::ancestors(run, store_name, record)?;
     let key = layout::record(&run.set.instance, &record.series, &record.catalog_key(generation));
     let bytes = record.write();
+    // before it is there: whoever dies in between must not take its payload for nobody's while it is listed late
+    run.remember(store_name, key.clone(), record, generation);
     if store.create(&key, &bytes)? == Created::Taken && store.get(&key)? != bytes {
         return Err(StepError::Changed(format!("{}: another record stands at `{key}`", store.place())));
     }
-    run.remember(store_name, key, record, generation);
     Ok(())
 }
 

@@ -34,8 +34,12 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
     let key = listed.and_then(|a| key_of(a, job.generation));
     let key = key.ok_or_else(|| StepError::Changed(format!("`{}` is not listed on store `{}` any more", job.id, job.from)))?;
     run.claim(to)?;
-    super::manifest::keep(run, to)?;
+    super::manifest::keep(run, job.to, to)?;
     let record = super::capture::read_record(run, from, job.series, &key)?;
+    // a listing without payload does not show it
+    if record.recipients.is_empty() && run.set.stores.get(job.to).is_some_and(|store| store.require_encryption) {
+        return Err(StepError::Changed(format!("`{}` is not encrypted, and store `{}` has `require_encryption`", job.id, job.to)));
+    }
     let mut generation = job.as_generation;
     if record.payload_of.is_none() {
         let flight = format!("{}/{}/{}", job.to, job.series, job.id);

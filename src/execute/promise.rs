@@ -13,7 +13,7 @@ use crate::store::record::{ArtifactRef, Record};
 use crate::store::{WriteStore, layout};
 
 /// The store dates a record when it arrives, which is later than now.
-const ON_THE_WAY: chrono::TimeDelta = chrono::TimeDelta::hours(1);
+pub(super) const ON_THE_WAY: chrono::TimeDelta = chrono::TimeDelta::hours(1);
 
 /// Extends the promises on all that a record needs, its ancestors before it.
 pub(super) fn ancestors(run: &Run, store_name: &Name, record: &Record) -> Result<(), StepError> {

@@ -9,7 +9,22 @@ use crate::model::{Loaded, RecipientList};
 
 /// Everything there is to say about the recipients of a manifest.
 pub fn judge_recipients(loaded: &Loaded) -> Vec<Finding> {
-    loaded.recipients.iter().flat_map(judge).collect()
+    let mut findings: Vec<Finding> = loaded.recipients.iter().flat_map(judge).collect();
+    if findings.is_empty() {
+        findings.extend(together(loaded));
+    }
+    findings
+}
+
+/// The manifest itself is encrypted to all of them, where it names none of its own.
+fn together(loaded: &Loaded) -> Option<Finding> {
+    let all: Vec<Recipient> = super::manifest::recipients(loaded.set.as_ref()?).iter().filter_map(|text| text.parse().ok()).collect();
+    let why = sealable_text(&all)?;
+    let mut lists = loaded.recipients.iter();
+    let message = "the manifest, which is kept beside the backups, cannot be encrypted to the keys of all its policies together";
+    let finding = Finding::new(code::BAD_RECIPIENT, message.to_owned()).at(lists.next()?.span.clone(), why);
+    let finding = lists.fold(finding, |finding, list| finding.at(list.span.clone(), "and to these"));
+    Some(finding.help("name keys for it in `[encryption]`, or use keys that go together"))
 }
 
 fn judge(list: &RecipientList) -> Vec<Finding> {
@@ -48,4 +63,39 @@ fn judge(list: &RecipientList) -> Vec<Finding> {
         findings.push(finding.at(list.span.clone(), why));
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::read;
+
+    #[test]
+    fn keys_of_policies_that_do_not_go_together_cannot_keep_the_manifest() {
+        let [pq, tag] =
+            [include_str!("../../tests/integration/formats/age/tagpq.pub"), include_str!("../../tests/integration/formats/age/tag.pub")];
+        let policy = |name: &str, key: &str| {
+            format!(
+                "[source.files.{name}]\npaths = [\"{name}\"]\n[policy.{name}]\nsource = \"{name}\"\nschedule = \"nightly\"\n\
+                 stores = [\"local\"]\nrecipients = [\"{}\"]\n",
+                key.trim()
+            )
+        };
+        let said = |head: &str| {
+            let text = format!(
+                "version = 1\nname = \"demo\"\ntimezone = \"Etc/UTC\"\n[store.directory.local]\npath = \"backups\"\n{head}\
+                 [schedule]\nnightly = {{ cron = \"0 2 * * *\" }}\n{}{}",
+                policy("one", pq),
+                policy("two", tag)
+            );
+            let loaded = read(&[("lucid-policy.toml".to_owned(), text)], Path::new("/"));
+            assert!(loaded.set.is_some(), "{:#?}", loaded.findings);
+            judge_recipients(&loaded)
+        };
+        let [finding] = said("").try_into().unwrap();
+        assert!(finding.code == code::BAD_RECIPIENT && finding.labels.len() == 2, "{finding:?}");
+        assert_eq!(said(&format!("[encryption]\nrecipients = [\"{}\"]\n", tag.trim())), []);
+    }
 }

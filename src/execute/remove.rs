@@ -9,6 +9,7 @@ use super::candidates::{kept_until, promises};
 use super::error::StepError;
 use super::event::Done;
 use super::run::{Run, key_of};
+use crate::facts::StoreFacts;
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::store::{Removed, StoreError, WriteStore, layout};
 
@@ -31,6 +32,7 @@ pub(super) fn delete(run: &Run, address: &str, series: &Name, id: ArtifactId, st
     if promises(&run.set, store_name) {
         all_free(store, records.iter().chain(&payload), run.ports.now())?;
     }
+    floors(run, store, store_name, series, id)?;
     run.entitled(store_name, series)?;
     let mut hidden = 0;
     for record in &records {
@@ -51,6 +53,33 @@ pub(super) fn delete(run: &Run, address: &str, series: &Name, id: ArtifactId, st
     let forgotten: Vec<String> = records.into_iter().chain([folder]).collect();
     run.ports.state.uncommitted(instance, store_name, &forgotten, run.ports.now())?;
     Ok(Done { id: Some(id), bytes: artifact.bytes(), note: note(hidden), ..Done::default() })
+}
+
+/// Reads what stays for good reason before the first of a series goes: the records of the newest usable artifact and of the newest
+/// verified one. A catalogue that cannot be read is worth nothing, however much of it is listed.
+fn floors(run: &Run, store: &dyn WriteStore, store_name: &Name, series: &Name, going: ArtifactId) -> Result<(), StepError> {
+    let mut read = run.floors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let place = (store_name.clone(), series.clone());
+    if read.contains(&place) {
+        return Ok(());
+    }
+    let listed = run.facts.stores.get(store_name).and_then(StoreFacts::listing).and_then(|listing| listing.series.get(series));
+    let staying = || listed.iter().flat_map(|s| &s.artifacts).filter(|a| a.id != going && a.listed_complete());
+    let newest = staying().max_by_key(|a| (a.instant, a.id));
+    let verified = staying().filter(|a| a.verified()).max_by_key(|a| (a.instant, a.id));
+    for artifact in newest.into_iter().chain(verified) {
+        let Some(key) = artifact.usable_generation().and_then(|g| key_of(artifact, g.n)) else { continue };
+        let unread = |error: StepError| {
+            let why = super::error::chain(&error);
+            StepError::Changed(format!(
+                "nothing of series `{series}` goes: the record of `{}`, which stays, does not read: {why}",
+                artifact.id
+            ))
+        };
+        super::capture::read_record(run, store, series, &key).map_err(unread)?;
+    }
+    read.insert(place);
+    Ok(())
 }
 
 pub(super) fn sweep(run: &Run, store_name: &Name, series: Option<&Name>, keys: &[String], bytes: u64) -> Result<Done, StepError> {

@@ -1,6 +1,7 @@
 //! One run: what its steps share, and the dispatch from a step to what performs it.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use super::error::StepError;
 use super::event::{Done, Event};
@@ -28,6 +29,8 @@ pub(super) struct Run {
     pub(super) window: Option<Arc<Open>>,
     /// Its leases.
     pub(super) held: Arc<Holding>,
+    /// Stores and series in which what stays was read before something went.
+    pub(super) floors: Mutex<BTreeSet<(Name, Name)>>,
 }
 
 impl Run {
@@ -75,7 +78,8 @@ impl Run {
         self.held.check(&self.set, store, series)
     }
 
-    /// Remembers what a store has taken, where it may list that late. An artifact that is committed is none the worse without.
+    /// Remembers what a store is about to take, where it may list that late. An artifact is none the worse without, and a key that is
+    /// not there in the end is looked for in vain.
     pub(super) fn remember(&self, store: &Name, key: String, record: &Record, generation: u32) {
         if self.set.stores.get(store).is_none_or(|s| matches!(s.kind, StoreKind::Directory { .. })) {
             return;
@@ -84,7 +88,7 @@ impl Run {
         let payload = record.objects().map(|object| (format!("{folder}{}", object.name), object.bytes));
         let objects: Vec<(String, u64)> = payload.chain([(key, record.write().len() as u64)]).collect();
         if let Err(error) = self.ports.state.committed(&self.set.instance, store, &objects, self.ports.now()) {
-            self.warn(record.id.to_string().as_str(), format!("it is made, and not remembered as new: {error}"));
+            self.warn(record.id.to_string().as_str(), format!("it is not remembered as new: {error}"));
         }
     }
 
@@ -116,7 +120,8 @@ impl Run {
                 _ => None,
             })
             .max();
-        let Some((_, key)) = newest else { return Ok(()) };
+        // the one that stands in the way may be listed late
+        let key = newest.map_or(&key, |(_, newest)| newest);
         let owner: OwnerRecord =
             crate::store::documents::read(&store.get(key)?).map_err(|e| StepError::Damaged(format!("{}: `{key}`: {e}", store.place())))?;
         if owner.host == self.ports.host.id {

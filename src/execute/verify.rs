@@ -46,7 +46,7 @@ impl Checker {
     /// A checker of what these facts list.
     pub fn new(set: Arc<PolicySet>, ports: Ports, facts: Facts) -> Self {
         let id = ports.random();
-        Self(Run { set, ports, id, facts, window: None, held: Arc::default() })
+        Self(Run { set, ports, id, facts, window: None, held: Arc::default(), floors: std::sync::Mutex::default() })
     }
 
     /// Checks one generation of an artifact down to `level`. Reads only.
@@ -103,7 +103,10 @@ pub(super) fn check(store: &dyn WriteStore, instance: &Name, series: &Name, key:
         Ok(()) => {}
     }
     if level == 0 || record.payload_of.is_some() {
-        return Found { level: level.min(2), verdict: Verdict::Pass, findings: Vec::new() };
+        // it has no bytes of its own: nothing deeper was looked at
+        let owner = record.payload_of.iter().filter(|_| level > 0);
+        let findings = owner.map(|owner| format!("its bytes are those of `{}`: only a check of that one reads them", owner.id)).collect();
+        return Found { level: 0, verdict: Verdict::Pass, findings };
     }
     let bytes = SegmentReader::new(store, &folder, &record.segments).finish();
     let index = bytes.and_then(|()| SegmentReader::new(store, &folder, record.index.as_slice()).finish());

@@ -47,9 +47,9 @@ pub(super) fn of(steps: Vec<Step>) -> (Vec<Planned>, Vec<Step>) {
 /// Opens a window, once the stores that it writes to are ready for it.
 pub(super) fn open(run: &Run, planned: &Planned) -> Result<(Open, Vec<StepOutcome>), NotOpened> {
     for store in planned.captures.iter().filter_map(|step| step.work.store()) {
-        let store = run.store(store)?.as_ref();
+        let (name, store) = (store, run.store(store)?.as_ref());
         run.claim(store)?;
-        super::manifest::keep(run, store)?;
+        super::manifest::keep(run, name, store)?;
     }
     for policy in planned.captures.iter().filter_map(|step| run.set.policies.get(step.work.policy()?)) {
         Sealing::to(&policy.recipients)?.check()?;

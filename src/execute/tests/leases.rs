@@ -1,18 +1,22 @@
 //! What a run does whose lease is lost on the way: nothing more, and says which store it was.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::odd::{Habits, Odd};
 use super::world::{Luck, World, name, set};
+use crate::execute::Checker;
 use crate::execute::error::StepError;
 use crate::execute::holding::{Asking, Holding};
 use crate::execute::run::Run;
+use crate::execute::traces::forget_swept;
 use crate::model::id::{Name, Random};
 use crate::plan::{Request, Step, Work};
+use crate::store::documents::{self, FormatVersion, OwnerRecord};
 use crate::store::lease::{Claim, Claimant, LeaseLost, Process, TTL};
 use crate::store::{Lease, Locked, Memory, ReadStore, WriteStore, layout};
 
@@ -40,7 +44,15 @@ fn holding(looks: usize) -> Holding {
 
 fn run_with(world: &World, held: Holding) -> Run {
     let facts = world.facts(true);
-    Run { set: Arc::clone(&world.set), ports: world.bare(), id: Random::new([1; 10]), facts, window: None, held: Arc::new(held) }
+    Run {
+        set: Arc::clone(&world.set),
+        ports: world.bare(),
+        id: Random::new([1; 10]),
+        facts,
+        window: None,
+        held: Arc::new(held),
+        floors: std::sync::Mutex::default(),
+    }
 }
 
 fn steps(world: &World, now: bool) -> Vec<Step> {
@@ -166,4 +178,96 @@ fn a_policy_is_left_to_the_host_that_has_one_of_its_leases_and_none_of_the_other
     let asked = asking().take().unwrap();
     assert_eq!((asked.free.len(), asked.locked.len(), asked.refused.len()), (0, 0, 1));
     assert!(asked.refused[0].1.message.contains("gets no lease on store `offsite`"), "{:?}", asked.refused[0].1);
+}
+
+fn init(world: &World) {
+    let run = run_with(world, Holding::default());
+    for step in steps(world, true).iter().filter(|step| matches!(step.work, Work::Init { .. })) {
+        run.perform(step).unwrap();
+    }
+}
+
+#[test]
+fn nothing_goes_while_the_record_of_what_stays_does_not_read() {
+    let mut world = World::new(1, set(MANIFEST));
+    applied(&mut world);
+    world.advance(TimeDelta::days(2));
+    run_with(&world, holding(1)).perform(&of_kind(&steps(&world, true), "capture")).unwrap();
+    for copy in steps(&world, false).iter().filter(|step| step.work.kind() == "copy") {
+        run_with(&world, holding(1)).perform(copy).unwrap();
+    }
+    let delete = of_kind(&steps(&world, false), "delete");
+    let store = world.stores.iter().zip(super::world::STORES).find(|(_, store)| delete.work.store().unwrap().as_str() == *store).unwrap().0;
+    let newest = records(store).pop().unwrap();
+    let good = store.get(&newest).unwrap();
+    store.put(&newest, b"nonsense");
+    let before = store.keys();
+    let error = run_with(&world, holding(9)).perform(&delete).unwrap_err().to_string();
+    assert!(error.contains("nothing of series `config` goes") && error.contains(&newest), "{error}");
+    assert_eq!(store.keys(), before);
+    store.put(&newest, &good);
+    run_with(&world, holding(9)).perform(&delete).unwrap();
+    assert!(store.keys().len() < before.len());
+}
+
+#[test]
+fn an_owner_that_does_not_read_ends_no_capture_and_its_bytes_are_checked_as_its_own() {
+    let world = World::new(1, set(MANIFEST));
+    world.advance(TimeDelta::hours(1));
+    init(&world);
+    let capture = || {
+        world.advance(TimeDelta::hours(1));
+        run_with(&world, holding(9)).perform(&of_kind(&steps(&world, true), "capture")).unwrap()
+    };
+    assert!(!capture().unchanged);
+    let owner = records(&world.stores[0]).pop().unwrap();
+    let pointer = capture();
+    assert!(pointer.unchanged);
+    let checker = Checker::new(Arc::clone(&world.set), world.bare(), world.facts(true));
+    let found = checker.check(&name("local"), &name("config"), pointer.id.unwrap(), 1, 2);
+    assert_eq!((found.level, found.verdict, found.findings.len()), (0, layout::Verdict::Pass, 1), "{found:?}");
+    let good = world.stores[0].get(&owner).unwrap();
+    world.stores[0].put(&owner, b"nonsense");
+    assert!(!capture().unchanged);
+    world.stores[0].put(&owner, &good);
+}
+
+#[test]
+fn a_claim_that_no_listing_shows_is_read_by_its_key() {
+    let world = World::new(1, set(MANIFEST));
+    let run = run_with(&world, Holding::default());
+    let key = layout::owner(&world.instance, 1);
+    let other = OwnerRecord { format_version: FormatVersion::CURRENT, host: "db2".to_owned(), hostname: "db2".to_owned(), at: world.now() };
+    world.stores[0].put(&key, &documents::write(&other));
+    let habits = Habits { unlisted: [key].into(), ..Habits::default() };
+    let store = Odd { inner: Arc::new(world.stores[0].clone()), habits: Arc::new(Mutex::new(habits)) };
+    let error = run.claim(&store).unwrap_err().to_string();
+    assert!(error.contains("belongs to host `db2`"), "{error}");
+}
+
+#[test]
+fn what_was_left_is_not_forgotten_for_a_listing_that_could_not_show_it() {
+    let mut world = World::new(1, set(MANIFEST));
+    applied(&mut world);
+    let left = "local/config/x".to_owned();
+    world.bare().state.take_off("dead", &left).unwrap();
+    for (catalog_only, there) in [(true, true), (false, false)] {
+        world.catalog_only = catalog_only;
+        forget_swept(&world.bare(), &world.instance, &world.facts(true)).unwrap();
+        assert_eq!(world.bare().state.abandoned().unwrap().contains(&left), there);
+    }
+}
+
+#[test]
+fn a_store_is_remembered_by_whoever_works_on_it() {
+    let mut world = World::new(1, set(MANIFEST));
+    applied(&mut world);
+    let known = world.bare().state.stores().unwrap();
+    assert_eq!(known.len(), 2);
+    for store in ["lucid/local", "lucid/offsite"] {
+        world.bare().state.forget_store(&name("lucid"), &name(store.trim_start_matches("lucid/"))).unwrap();
+    }
+    world.advance(TimeDelta::days(2));
+    applied(&mut world);
+    assert_eq!(world.bare().state.stores().unwrap(), known);
 }

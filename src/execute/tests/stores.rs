@@ -85,7 +85,8 @@ fn an_owner_of_bytes_is_promised_for_as_long_as_what_points_at_it() {
     // extended before the record that needs it, record and index too
     let calls = locked(&habits).calls.clone();
     let of_last = calls.iter().rposition(|call| call.starts_with("create") && call.contains("/catalog/")).unwrap();
-    let extended: Vec<&String> = calls[..of_last].iter().rev().take_while(|call| call.starts_with("extend")).collect();
+    let extended: Vec<&String> =
+        calls[..of_last].iter().rev().take_while(|call| call.starts_with("extend") && !call.contains("/manifests/")).collect();
     assert_eq!(extended.len(), 3, "{calls:#?}");
 }
 
@@ -345,4 +346,48 @@ fn a_janitor_with_fewer_rules_than_the_host_deletes_nothing() {
     assert!(applied.plan.steps.is_empty() && applied.plan.refused());
     assert_eq!(applied.plan.findings.iter().filter(|finding| finding.code == code::OTHER_RULES).count(), 2);
     assert_eq!(ids(&world.stores[0], &world.instance).len(), 2);
+}
+
+#[test]
+fn a_record_is_known_before_it_is_there() {
+    let mut ended = false;
+    for kill in 0..40 {
+        let (mut world, habits) = world("", "retention = \"many\"");
+        world.set = set(&world.set.files[0].1.replace("[\"local\", \"offsite\"]", "[\"offsite\"]"));
+        run(&mut world, Luck::Good);
+        hour(&mut world, true);
+        locked(&habits).late = true;
+        ended = run(&mut world, Luck::Killed(kill, true)).outcome.is_some();
+        let known = world.bare().state.commits(&world.instance, &name("offsite"), world.now()).unwrap();
+        for (key, ..) in catalog(&world.stores[1], &world.instance) {
+            assert!(known.contains(&key), "killed after {kill}: {key} is there, and nobody knows");
+        }
+        if ended {
+            break;
+        }
+    }
+    assert!(ended);
+}
+
+#[test]
+fn what_is_locked_from_before_stays_though_the_manifest_has_no_lock_any_more() {
+    let (mut world, _) = world(LOCK, "retention = \"few\"");
+    run(&mut world, Luck::Good);
+    hour(&mut world, true);
+    world.set = set(&world.set.files[0].1.replace(LOCK, ""));
+    assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy", "delete"]);
+    let plan = world.plan(&world.facts(true), world.now());
+    assert_eq!((plan.steps.len(), plan.waiting.len()), (0, 1));
+}
+
+#[test]
+fn a_manifest_is_promised_for_as_long_as_what_is_made_with_it() {
+    let (mut world, _) = world(LOCK, "retention = \"many\"");
+    run(&mut world, Luck::Good);
+    hour(&mut world, true);
+    run(&mut world, Luck::Good);
+    let [manifest] = world.stores[1].list(&Area::Manifests.folder(&world.instance)).unwrap().try_into().unwrap();
+    let records = catalog(&world.stores[1], &world.instance);
+    let last = records.iter().map(|(key, ..)| promised(&world, key).unwrap()).max().unwrap();
+    assert!(promised(&world, &manifest.key).unwrap() >= last);
 }
