@@ -2,7 +2,7 @@
 //!
 //! Level 0 looks at presence and sizes, level 1 reads the stored bytes against their SHA-256, level 2 opens the payload: every frame,
 //! every header, every digest. What could not be looked at is `unrun`, never a pass. Of what is encrypted only the holder of an identity
-//! sees more than the stored bytes: without one a check ends there, and says so.
+//! sees more than the stored bytes: without one that fits a check ends there, and says so.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use crate::archive::Identities;
 use crate::archive::Index;
 use crate::archive::ReadAt;
 use crate::archive::ReadError;
+use crate::archive::UnsealError;
 use crate::archive::verify;
 use crate::archive::verify_stream;
 use crate::facts::Facts;
@@ -125,8 +126,11 @@ pub(super) fn check(store: &dyn WriteStore, instance: &Name, series: &Name, key:
     match structure(store, &folder, &record, eyes) {
         Ok(()) => Found { level: 2, verdict: Verdict::Pass, findings: Vec::new() },
         Err(ReadError::Cancelled) => unrun(2, "interrupted".to_owned()),
+        Err(ReadError::Sealed(UnsealError::Io(error))) => unrun(2, format!("{}: cannot read `{folder}`: {error}", store.place())),
+        // No worse than without an identity: the stored bytes have passed.
         Err(ReadError::Sealed(error)) if !error.is_damage() => {
-            unrun(2, format!("encrypted to {}, and {error}; the stored bytes are good", listed(&record.recipients)))
+            let seen = format!("encrypted to {}, and {error}: only the stored bytes were checked", listed(&record.recipients));
+            Found { level: 1, verdict: Verdict::Pass, findings: vec![seen] }
         }
         Err(error) => fail(2, format!("{}: `{folder}`: {}", store.place(), chain(&error))),
     }

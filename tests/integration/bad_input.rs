@@ -219,10 +219,11 @@ fn an_instance_of_another_host_is_left_alone_until_it_is_claimed() {
     refused(&world, "other-host", &["store `local`", "host `elder`", "run `lucid-policy claim`"]);
     let _ = world.harmless("list").good().says(&["config on local"]);
     let _ = world.harmless("claim").ends(4).says(&["--yes"]);
-    let text = fs::read_to_string(world.path("backups/lucid.json")).unwrap();
-    world.file("backups/lucid.json", "{");
-    let _ = world.run("claim --yes").ends(9).says(&["store `local` was not claimed"]);
-    world.file("backups/lucid.json", text);
+    fs::rename(world.path("backups"), world.path("aside")).unwrap();
+    world.file("backups", "no folder");
+    let _ = world.harmless("claim --yes").ends(9).says(&["store `local` was not claimed", "is not a folder", "name a folder in `path`"]);
+    fs::remove_file(world.path("backups")).unwrap();
+    fs::rename(world.path("aside"), world.path("backups")).unwrap();
     let _ = world.run("claim --yes").good().says(&["taken over from host `elder`"]);
     let _ = world.run("apply --now").good();
 }
@@ -276,7 +277,7 @@ fn a_known_store_that_is_away_waits_until_it_is_accepted() {
     let _ = world.harmless("plan").ends(4).says(&words);
     let _ = world.harmless("apply --now --yes").ends(4).says(&words);
     let _ = world.harmless("list").ends(9).says(&["store `local` could not be read"]);
-    let _ = world.harmless("status").good().says(&["policy.config  not checked", "NOT SEEN"]);
+    let _ = world.harmless("status").good().says(&["policy.config not checked", "NOT SEEN"]);
     let _ = world.harmless("status --check").ends(9).hides(&["LATE"]);
     let _ = world.run("store accept lcoal").ends(64).says(&["did you mean `local`?"]);
     let _ = world.run("store accept local").good();

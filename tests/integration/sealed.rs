@@ -111,7 +111,9 @@ fn without_a_fitting_identity_a_restore_is_refused_before_anything_is_touched() 
     assert_eq!(fs::read(world.path("data/a.txt")).unwrap(), before);
     let id = world.ids("backups", "config").remove(0);
     let _ = world.harmless(&format!("show {id} --files")).ends(4).says(&FINGERPRINTS).says(&["`--identity`"]);
-    let _ = world.run(&format!("verify --identity {}", key("other.txt"))).ends(9).says(&["not checked", "none of the given identities"]);
+    let ran = world.run(&format!("verify --identity {}", key("other.txt")));
+    let _ = ran.ends(9).says(&["good (level 1)", "none of the given identities opens it: only the stored bytes were checked"]);
+    assert!(world.files("backups/demo/checks").iter().any(|note| note.ends_with("-L1-pass.json")), "what was seen is noted");
     for (file, why) in [("ssh-ed25519-locked", "ssh-keygen -p"), ("ssh-ed25519.pub", "is a public key"), ("none", "cannot be read")] {
         let _ = world.harmless(&format!("restore config --to out --yes -i {}", key(file))).ends(64).says(&[why]);
     }
@@ -200,6 +202,29 @@ fn damage_to_what_is_encrypted_is_found_without_an_identity_and_restored_around_
 }
 
 #[test]
+fn a_header_with_an_altered_byte_is_damage_and_no_wrong_key() {
+    let world = world();
+    world.file("database", "insert what is to be kept;\n");
+    // more than is read at once, so that the header is judged long before the digest of the whole
+    let noise = (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes());
+    fs::write(world.path("data/noise"), noise.collect::<Vec<u8>>()).unwrap();
+    let _ = world.run("apply").good();
+    for (series, name) in [("config", "files.tar.zst.age"), ("dump", "dump.sql.zst.age")] {
+        let payload = object(&world, series, name);
+        let mut stored = fs::read(&payload).unwrap();
+        let stanza = stored.windows(10).position(|window| window == b"-> X25519 ").unwrap();
+        let body = stanza + stored[stanza..].iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        stored[body] = if stored[body] == b'A' { b'B' } else { b'A' };
+        fs::write(&payload, &stored).unwrap();
+        assert!(series == "dump" || stored.len() > 256 << 10, "{}", stored.len());
+    }
+    let _ = restore(&world, "config --to out", "identity.txt").good().says(&["SHA-256", "the next copy is read"]);
+    assert_eq!(fs::read(world.path("out/data/a.txt")).unwrap(), b"what is to be kept\n");
+    // of which there is no other copy
+    let _ = restore(&world, "dump --to gone", "identity.txt").ends(8).says(&["SHA-256"]).hides(&["identities"]);
+}
+
+#[test]
 fn a_plugin_that_is_not_there_fails_the_capture_and_names_it() {
     let world = world();
     world.file("database", "x");
@@ -221,5 +246,11 @@ fn a_secret_key_among_the_recipients_is_an_error_and_never_repeated() {
     let _ = world.run("validate").ends(10).says(&["secret-recipient", "leaked"]);
     world.edit("[policy.config]", "[policy.config");
     let _ = world.run("validate").ends(10).hides(&[&secret, &secret[..30]]);
+    world.edit("[policy.config", "[policy.config]");
+    // and without the brackets, for which there would be an edit
+    world.edit(&format!("[{AGE:?}, {secret:?}, {:?}]", ssh()), &format!("{secret:?}"));
+    for words in ["validate", "validate --format json"] {
+        let _ = world.run(words).ends(10).says(&["must be a list"]).hides(&[&secret, &secret[..30]]);
+    }
     assert!(world.files("backups").is_empty() && world.files("state").is_empty());
 }

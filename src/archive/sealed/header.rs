@@ -46,6 +46,16 @@ impl UnsealError {
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Foreign | Self::Header)
     }
+
+    /// What to do where it is not damage, in the imperative.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Plugin(_) => {
+                "put the program of the plugin into PATH and what it asks for within reach, or name another identity with `--identity`"
+            }
+            _ => "name the file of a secret key that belongs to one of them with `--identity`",
+        }
+    }
 }
 
 /// An error of what is below, to be told from those of the decryption above.

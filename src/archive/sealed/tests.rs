@@ -401,3 +401,9 @@ fn a_few_bytes_of_a_large_payload_cost_a_few_reads() {
     read_exact_at(&open, 5, &mut vec![0; 90_000]).unwrap();
     assert_eq!(small.reads.load(Ordering::Relaxed), 1, "a small file is read whole");
 }
+
+#[test]
+fn a_plugin_that_fails_asks_for_something_else_than_a_key_that_does_not_fit() {
+    assert!(UnsealError::Plugin("age-plugin-x failed".to_owned()).help().contains("PATH"));
+    assert!(UnsealError::NoIdentity.help().contains("secret key"));
+}

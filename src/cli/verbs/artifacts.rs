@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 
+use crate::cli::session::Session;
 use crate::facts::{Facts, StoreFacts};
-use crate::model::PolicySet;
 use crate::model::id::{ArtifactId, Name};
-use crate::plan::{Explained, explain};
+use crate::plan::{Explained, Request, explain};
 use crate::report::ArtifactRow;
 
 /// Every artifact that is listed, by series and store, newest first.
-pub(super) fn rows(set: &PolicySet, facts: &Facts) -> Vec<ArtifactRow> {
+pub(super) fn rows(session: &Session, facts: &mut Facts) -> Vec<ArtifactRow> {
+    let now = facts.at;
+    // a listing has no dates of locks: what retention lets go is asked for them
+    drop(session.decide(facts, now, &Request::default()));
     let verdicts: HashMap<(Name, ArtifactId), Explained> =
-        explain(set, facts, facts.at).into_iter().map(|e| ((e.store.clone(), e.id), e)).collect();
+        explain(&session.set, facts, now).into_iter().map(|e| ((e.store.clone(), e.id), e)).collect();
     let mut rows = Vec::new();
     for (store, listing) in facts.stores.iter().filter_map(|(name, s)| Some((name, s.listing()?))) {
         for (series, held) in &listing.series {

@@ -36,12 +36,12 @@ impl Args {
                 Err(failure) if matches!(failure.exit, Exit::Damaged) => return Err(failure),
                 Err(failure) => {
                     screen.say(&format!("warning: store `{name}` was not claimed: {}", failure.message));
+                    if !failure.help.is_empty() {
+                        screen.say(&format!("  help: {}", failure.help));
+                    }
                     worst = Exit::NotChecked;
                 }
             }
-        }
-        if worst != Exit::Good {
-            screen.say("help: run `lucid-policy claim` again once they can be used");
         }
         Ok(worst)
     }

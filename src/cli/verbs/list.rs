@@ -28,8 +28,8 @@ impl Args {
         let session = Session::open(global, screen, Access::Read)?;
         let policy = self.policy.as_deref().map(|text| select::policy(&session.set, text)).transpose()?;
         let store = self.store.as_deref().map(|text| select::store(&session.set, text)).transpose()?;
-        let facts = session.catalogue()?;
-        let mut rows = rows(&session.set, &facts);
+        let mut facts = session.catalogue()?;
+        let mut rows = rows(&session, &mut facts);
         rows.retain(|r| policy.is_none() || r.policy == policy);
         rows.retain(|r| store.as_ref().is_none_or(|s| r.store == *s));
         let unseen = unseen(&facts);

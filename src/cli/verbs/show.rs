@@ -40,7 +40,7 @@ impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Read)?;
-        let facts = session.catalogue()?;
+        let mut facts = session.catalogue()?;
         let (series, id) = select::artifact(&facts, &self.id)?;
         let reading = Reading::open(&session.set.instance, &session.usable_stores(), &facts, &series, id);
         let reading = reading.map_err(|e| match e {
@@ -50,7 +50,7 @@ impl Args {
         if self.files {
             return self.list(screen, format, &reading);
         }
-        let mut rows = rows(&session.set, &facts);
+        let mut rows = rows(&session, &mut facts);
         rows.retain(|r| r.series == series && r.id == id);
         match format {
             Format::Json => screen.json(&json!({ "format_version": "1.0", "record": reading.record, "stores": rows })),
@@ -66,14 +66,11 @@ impl Args {
             return Err(Failure::usage(format!("`{}` has no files: its payload is one stream", reading.record.id), "restore it with --to"));
         };
         let stored = stored.map_err(|error| match &error {
-            ReadError::Sealed(why) if !why.is_damage() => {
-                let why = if identities.is_empty() { "no identity is given".to_owned() } else { why.to_string() };
+            ReadError::Sealed(error) if !error.is_damage() => {
+                let why = if identities.is_empty() { "no identity is given".to_owned() } else { error.to_string() };
                 let to = reading.recipients().join("`, `");
-                Failure::new(
-                    Exit::Refused,
-                    format!("the list of files in `{}` is encrypted to `{to}`, and {why}", reading.record.id),
-                    "name the file of a secret key that belongs to one of them with `--identity`",
-                )
+                let message = format!("the list of files in `{}` is encrypted to `{to}`, and {why}", reading.record.id);
+                Failure::new(Exit::Refused, message, error.help())
             }
             _ => damaged(&error),
         })?;

@@ -78,6 +78,8 @@ pub enum RestoreError {
         recipients: Vec<String>,
         /// What is missing, as a clause.
         why: String,
+        /// What to do about it, in the imperative.
+        help: &'static str,
     },
     /// The path is not in the artifact.
     #[error("`{path}` is not in artifact `{id}`; it has {}", labels.join(", "))]
@@ -213,7 +215,7 @@ impl RestoreError {
         Some(match self {
             Self::Refused { help, .. } => help.clone(),
             Self::Nothing { .. } => "capture it with `apply`, or bring back the store that has it".to_owned(),
-            Self::Sealed { .. } => "name the file of a secret key that belongs to one of them with `--identity`".to_owned(),
+            Self::Sealed { help, .. } => (*help).to_owned(),
             Self::NoSpace { .. } | Self::Full { .. } => {
                 "make room, restore a part with `--path`, or restore to another disk with `--to`".to_owned()
             }
@@ -256,6 +258,11 @@ impl RestoreError {
             Self::Store(error) => error.is_not_found(),
             _ => false,
         }
+    }
+
+    /// Whether it is about one copy, so that another one may do: its bytes, or the store that has it.
+    pub(super) fn is_of_copy(&self) -> bool {
+        self.is_damage() || matches!(self, Self::Segment(SegmentError::Store(_)) | Self::Store(_))
     }
 
     /// Whether what is on the disk must be left as it is: a kill cleans nothing up.

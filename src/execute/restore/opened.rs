@@ -12,14 +12,18 @@ use std::sync::atomic::AtomicBool;
 use super::choice::{Choice, StoredCopy};
 use super::error::RestoreError;
 use crate::archive::{
-    Identities, Index, Outcome, Progress, ReadAt, ReadError, Target, UnpackOptions, decompress, unpack, unpack_path, verify_stream,
+    Identities, Index, Outcome, Progress, ReadAt, ReadError, Target, UnpackOptions, UnsealError, decompress, unpack, unpack_path,
+    verify_stream,
 };
 use crate::execute::ports::Ports;
 use crate::execute::sealing::{ENDING, is_sealed, plain, plain_at, plain_codec};
 use crate::execute::verify::Stored;
-use crate::store::ReadStore;
 use crate::store::record::{Record, Segment};
 use crate::store::segments::{SegmentError, SegmentReader, SegmentsAt};
+use crate::store::{ReadStore, StoreError};
+
+/// More than the header of any payload has. Bytes.
+const MOST_HEADER: u64 = 64 << 10;
 
 /// What of an archive is unpacked.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +66,8 @@ pub(super) struct Opened<'a> {
 impl<'a> Opened<'a> {
     pub(super) fn open(ports: &'a Ports, choice: &Choice, copy: &StoredCopy) -> Result<Self, RestoreError> {
         let Some(store) = ports.stores.get(&copy.store) else {
-            return Err(RestoreError::Changed(format!("store `{}` cannot be used", copy.store)));
+            let message = format!("store `{}` cannot be used", copy.store);
+            return Err(StoreError::Unusable { message, help: String::new() }.into());
         };
         let store: &dyn ReadStore = store.as_ref();
         let wrong = |key: &str, why: &dyn std::fmt::Display| RestoreError::Record(format!("{}: record `{key}`: {why}", store.place()));
@@ -91,7 +96,7 @@ impl<'a> Opened<'a> {
             _ => return Err(wrong(format!("this version cannot read the codec `{}`", self.owner.codec.join(", ")))),
         }
         if is_sealed(&self.owner) && self.identities.is_empty() {
-            return Err(self.sealed("no identity is given".to_owned()));
+            return Err(self.sealed("no identity is given".to_owned(), UnsealError::NoIdentity.help()));
         }
         // Where there is no index to be opened first, the payload itself shows whether an identity fits.
         if is_sealed(&self.owner) && self.owner.index.is_none() {
@@ -100,20 +105,38 @@ impl<'a> Opened<'a> {
         Ok(())
     }
 
-    fn sealed(&self, why: String) -> RestoreError {
-        RestoreError::Sealed { id: self.record.id, recipients: self.owner.recipients.clone(), why }
+    fn sealed(&self, why: String, help: &'static str) -> RestoreError {
+        RestoreError::Sealed { id: self.record.id, recipients: self.owner.recipients.clone(), why, help }
+    }
+
+    /// What an error of reading the payload means. A header with a flipped bit looks like one that is for others: before an identity
+    /// is blamed, the stored bytes that hold the header are read against their digests.
+    fn payload_failed(&self, error: ReadError, path: &Path) -> RestoreError {
+        if let ReadError::Sealed(UnsealError::NoIdentity | UnsealError::Newer | UnsealError::Passphrase) = error {
+            let mut before = 0;
+            let holds_header = |segment: &&Segment| {
+                let holds = before < MOST_HEADER;
+                before += segment.bytes;
+                holds
+            };
+            let first: Vec<Segment> = self.owner.segments.iter().take_while(holds_header).cloned().collect();
+            if let Err(damage) = SegmentReader::new(self.store, &self.folder, &first).finish() {
+                return damage.into();
+            }
+        }
+        self.failed(error, path)
     }
 
     /// The payload at any place.
     fn payload_at(&self, path: &Path) -> Result<Box<dyn ReadAt + 'a>, RestoreError> {
         let stored = Stored(SegmentsAt::new(self.store, &self.folder, &self.owner.segments));
-        plain_at(&self.owner, self.identities, stored).map_err(|error| self.failed(error, path))
+        plain_at(&self.owner, self.identities, stored).map_err(|error| self.payload_failed(error, path))
     }
 
     /// Runs `work` over the payload in order.
     fn in_order<T>(&self, path: &Path, work: impl FnOnce(&mut (dyn Read + Send)) -> Result<T, ReadError>) -> Result<T, RestoreError> {
         let mut stored = SegmentReader::new(self.store, &self.folder, &self.owner.segments);
-        let done = plain(&self.owner, self.identities, &mut stored, work).map_err(|error| self.failed(error, path))?;
+        let done = plain(&self.owner, self.identities, &mut stored, work).map_err(|error| self.payload_failed(error, path))?;
         // The verdict over the last object, whatever the archive's own end was.
         stored.finish()?;
         Ok(done)
@@ -186,7 +209,8 @@ impl<'a> Opened<'a> {
     pub(super) fn failed(&self, error: ReadError, folder: &Path) -> RestoreError {
         match error {
             ReadError::Cancelled => RestoreError::Interrupted,
-            ReadError::Sealed(error) if !error.is_damage() => self.sealed(error.to_string()),
+            ReadError::Sealed(UnsealError::Io(source)) => self.failed(ReadError::Io(source), folder),
+            ReadError::Sealed(error) if !error.is_damage() => self.sealed(error.to_string(), error.help()),
             ReadError::Write { path, source } if is_full(&source) => {
                 RestoreError::Full { path: folder.to_owned(), member: path.to_string() }
             }

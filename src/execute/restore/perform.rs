@@ -1,4 +1,4 @@
-//! Performs a plan: dispatch, progress, and the next copy where one turns out to be damaged.
+//! Performs a plan: dispatch, progress, and the next copy where one turns out to be damaged or out of reach.
 
 use serde::Serialize;
 
@@ -108,7 +108,7 @@ impl Hands<'_> {
         result
     }
 
-    /// Reads the first copy that is not damaged; `again` empties the staging folders before the next one is tried.
+    /// Reads the first copy that can be read and is not damaged; `again` empties the staging folders before the next one is tried.
     pub(super) fn read_a_good_copy(
         &self,
         read: impl Fn(&Opened<'_>, &Watch<'_>) -> Result<Outcome, RestoreError>,
@@ -120,7 +120,7 @@ impl Hands<'_> {
                 return Err(RestoreError::NotWhole { id: self.plan.choice.id, stores: Vec::new() });
             };
             match self.read_copy(copy, &read) {
-                Err(error) if error.is_damage() && copies.peek().is_some() => {
+                Err(error) if error.is_of_copy() && copies.peek().is_some() => {
                     self.warn(format!("{}; the next copy is read", crate::execute::error::chain(&error)));
                     again()?;
                 }

@@ -255,11 +255,12 @@ pub fn plan_choice(set: &PolicySet, ports: &Ports, choice: Choice, ask: &Ask) ->
     Ok(plan)
 }
 
-/// The first copy whose records can be read.
+/// The first copy whose records and index can be read.
 fn first_readable<'a>(ports: &'a Ports, choice: &Choice) -> Result<Opened<'a>, RestoreError> {
     let mut first = None;
     for copy in &choice.copies {
-        match Opened::open(ports, choice, copy) {
+        let opened = Opened::open(ports, choice, copy).and_then(|opened| opened.with_index(|_| Ok(())).map(|()| opened));
+        match opened {
             Ok(opened) => return Ok(opened),
             Err(error) => first.get_or_insert(error),
         };

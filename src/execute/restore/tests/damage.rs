@@ -8,6 +8,8 @@ use super::super::*;
 use super::world::World;
 use crate::execute::Event;
 use crate::execute::error::chain;
+use crate::store::StoreError;
+use crate::store::segments::SegmentError;
 
 const PAYLOAD: &str = "files.tar.zst";
 
@@ -61,6 +63,30 @@ fn a_damaged_copy_is_replaced_by_a_good_one_of_another_store() {
     assert_eq!(world.tree("out/data"), world.tree("data"));
     let events = world.events.lock().unwrap();
     assert!(events.iter().any(|e| matches!(e, Event::StepWarning { message, .. } if message.ends_with("the next copy is read"))));
+}
+
+#[test]
+fn a_store_that_went_away_is_replaced_by_another_one() {
+    let mut world = World::new();
+    world.capture();
+    let plan = world.plan("files", &world.ask(To::Folder("out".into()))).unwrap();
+    assert_eq!(plan.choice.copies[0].store.as_str(), "one");
+    let away = world.ports.stores.remove("one").unwrap();
+    assert_eq!(perform(&world.set, &world.ports, &plan).unwrap().store.as_str(), "two");
+    let refused = || StoreError::of(&away.place(), "read", "payload", std::io::ErrorKind::PermissionDenied.into());
+    for error in [refused().into(), SegmentError::from(refused()).into()] {
+        let error: RestoreError = error;
+        assert!(error.is_of_copy() && !error.is_damage(), "{error}");
+    }
+    assert!(!RestoreError::io("write", std::path::Path::new("out"))(std::io::ErrorKind::PermissionDenied.into()).is_of_copy());
+}
+
+#[test]
+fn an_altered_index_is_replaced_by_a_good_one_of_another_store() {
+    let world = World::new();
+    world.capture();
+    world.flip("one", "files", "files.tar.zst.index");
+    assert_eq!(world.restore("files", &world.ask(To::Folder("out".into()))).unwrap().store.as_str(), "two");
 }
 
 #[test]
