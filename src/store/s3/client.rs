@@ -66,6 +66,8 @@ pub(super) struct Patience {
     pub(super) connect: Duration,
     /// To the first byte of an answer, the request's own way included.
     pub(super) answer: Duration,
+    /// The same of what changes nothing, or next to nothing.
+    pub(super) look: Duration,
     /// Without a byte of an answer's body.
     pub(super) stall: Duration,
     /// What a body adds to the wait for an answer, for each MiB of it.
@@ -75,13 +77,14 @@ pub(super) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            attempts: 6,
+            attempts: 4,
             backoff: Duration::from_millis(500),
             connect: Duration::from_secs(10),
             answer: Duration::from_mins(1),
+            look: Duration::from_secs(20),
             stall: Duration::from_secs(30),
-            // 32 KiB/s: three parts at once still go over a line of 1 Mbit/s
-            per_mib: Duration::from_secs(32),
+            // 256 KiB/s: the time of `answer` on top, two parts at once still go over a line of 2.5 Mbit/s
+            per_mib: Duration::from_secs(4),
         }
     }
 }
@@ -201,7 +204,7 @@ impl Setup {
             .request_checksum_calculation(request)
             .response_checksum_validation(response)
             .retry_config(RetryConfig::standard().with_max_attempts(patience.attempts).with_initial_backoff(patience.backoff))
-            .timeout_config(self.limits(0))
+            .timeout_config(self.within(self.patience.look))
             .stalled_stream_protection(
                 // parts go out of memory: nothing but the network can stall them, and the limit of the attempt sees that
                 StalledStreamProtectionConfig::enabled().upload_enabled(false).grace_period(patience.stall).build(),
@@ -214,6 +217,10 @@ impl Setup {
     pub(super) fn limits(&self, bytes: u64) -> TimeoutConfig {
         let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         let answer = self.patience.answer.saturating_add(self.patience.per_mib.saturating_mul(mib));
+        self.within(answer)
+    }
+
+    fn within(&self, answer: Duration) -> TimeoutConfig {
         TimeoutConfig::builder().connect_timeout(self.patience.connect).read_timeout(answer).operation_attempt_timeout(answer).build()
     }
 
