@@ -174,6 +174,9 @@ impl Wire {
                 Err(failure) => {
                     let (denied, marker) = (failure.is_denied(), version.marker);
                     let error = self.refused(failure, key, Some(&version.id).filter(|_| !marker).map(String::as_str)).await;
+                    if denied && !marker && !matches!(error, StoreError::Locked { .. }) && !self.is_free(key, &version.id).await {
+                        return Err(StoreError::Locked { place: self.place.clone(), key: key.to_owned(), until: None });
+                    }
                     let locked = matches!(error, StoreError::Locked { .. });
                     return if locked || !denied {
                         Err(error)

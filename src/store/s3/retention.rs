@@ -1,6 +1,6 @@
 //! Promises that an object stays: Object Lock.
 
-use aws_sdk_s3::types::{ObjectLockRetention, ObjectLockRetentionMode};
+use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockRetention, ObjectLockRetentionMode};
 
 use super::bucket::LockMode;
 use super::client::Wire;
@@ -39,6 +39,20 @@ impl Wire {
         put.send().await.map(|_| ()).map_err(|error| Failure::from(error).about(self, "extend the lock of", key))
     }
 
+    /// Whether it is certain that no lock keeps a version: what cannot be asked for may be there.
+    pub(super) async fn is_free(&self, key: &str, version: &str) -> bool {
+        let hold = self.client.get_object_legal_hold().bucket(&self.bucket.name).key(self.whole(key)).version_id(version);
+        let held = match hold.send().await.map_err(Failure::from) {
+            Ok(found) => found.legal_hold().and_then(|hold| hold.status()) == Some(&ObjectLockLegalHoldStatus::On),
+            Err(failure) => !failure.is_no_lock() && !failure.is_missing(),
+        };
+        let promised = match self.promise(key, Some(version)).await {
+            Ok(promise) => promise.is_some_and(|(_, until)| until > (self.clock)()),
+            Err(failure) => !failure.is_missing(),
+        };
+        !held && !promised
+    }
+
     async fn promise(&self, key: &str, version: Option<&str>) -> Result<Option<(ObjectLockRetentionMode, Instant)>, Failure> {
         let ask = self.client.get_object_retention().bucket(&self.bucket.name).key(self.whole(key));
         match ask.set_version_id(version.map(str::to_owned)).send().await.map_err(Failure::from) {
@@ -46,9 +60,7 @@ impl Wire {
                 let until = found.retain_until_date().map(instant)?;
                 Some((found.mode().cloned().unwrap_or(ObjectLockRetentionMode::Governance), until))
             })),
-            Err(failure) if failure.code().starts_with("NoSuchObjectLock") => Ok(None),
-            // a bucket without Object Lock, or a service that has none
-            Err(failure) if failure.is_unknown() || failure.is_request() => Ok(None),
+            Err(failure) if failure.is_no_lock() => Ok(None),
             Err(failure) => Err(failure),
         }
     }
