@@ -33,6 +33,9 @@ use crate::store::error::StoreError;
 /// Where a region is demanded and the service has none.
 const ANY_REGION: &str = "us-east-1";
 
+/// How long credentials may take: a program may ask for them.
+const PROVIDERS: Duration = Duration::from_mins(1);
+
 /// A store in a bucket; clones share one connection.
 #[derive(Clone)]
 pub struct S3 {
@@ -183,7 +186,8 @@ impl Setup {
                 };
                 if let Some(provider) = shared.credentials_provider() {
                     // asked here, where the reason is still at hand
-                    let found = provider.provide_credentials().await;
+                    let late = || self.unusable("there are no credentials: what should give them did not answer in time", CREDENTIALS);
+                    let found = tokio::time::timeout(PROVIDERS, provider.provide_credentials()).await.map_err(|_| late())?;
                     found.map_err(|error| self.unusable(format!("there are no credentials: {}", reason(&error)), CREDENTIALS))?;
                 }
                 Builder::from(&shared).region(region).http_client(self.http())
@@ -258,7 +262,10 @@ fn reason(error: &dyn std::error::Error) -> String {
     });
     let plain =
         whole.replace("the credential provider was not enabled: ", "").replace("the credential provider was not enabled", "not set");
-    plain.lines().map(str::trim).collect::<Vec<_>>().join("; ").replacen(":; ", ": ", 1)
+    // what a `credential_process` printed may hold what it was to keep
+    let plain = plain.split("Stderr").next().unwrap_or_default().split("stderr").next().unwrap_or_default().trim_end();
+    let line = plain.lines().map(str::trim).collect::<Vec<_>>().join("; ").replacen(":; ", ": ", 1);
+    line.chars().take(300).collect()
 }
 
 impl Wire {
@@ -287,5 +294,17 @@ impl Drop for Wire {
             // To wait for it is forbidden inside of a task, where the last holder may end.
             runtime.shutdown_background();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_for_credentials_printed_is_left_out() {
+        let said = |text: &str| reason(&std::io::Error::other(text.to_owned()));
+        assert_eq!(said("it failed with 1: Stderr: token=abc"), "it failed with 1:");
+        assert_eq!(said(&"x".repeat(1000)).len(), 300);
     }
 }
