@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::ops::Deref;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub(super) struct Setup {
     pub(super) ahead: Arc<Semaphore>,
     /// Whether the bucket keeps versions, once that is known; see [`remove`](super::remove).
     pub(super) versions: AtomicU8,
+    /// Whether the bucket was asked for the Object Lock that the manifest wants, and did not deny it.
+    pub(super) lockable: AtomicBool,
 }
 
 /// How long things may take.
@@ -118,6 +120,7 @@ impl S3 {
             sending: Arc::new(Semaphore::new(parts::IN_FLIGHT)),
             ahead: Arc::new(Semaphore::new(read::AHEAD)),
             versions: AtomicU8::default(),
+            lockable: AtomicBool::default(),
         };
         Ok(Self { setup: Arc::new(setup), wire: Arc::default() })
     }

@@ -1,5 +1,7 @@
 //! Promises that an object stays: Object Lock.
 
+use std::sync::atomic::Ordering;
+
 use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockRetention, ObjectLockRetentionMode};
 
 use super::bucket::LockMode;
@@ -8,6 +10,8 @@ use super::failure::Failure;
 use super::put::{date_time, instant};
 use crate::model::id::Instant;
 use crate::store::error::StoreError;
+
+const NO_LOCK: &str = "turn Object Lock on for the bucket, which some services allow at its making only, or remove `object_lock`";
 
 impl Wire {
     /// Until when an object, or one version of it, cannot be removed.
@@ -19,6 +23,21 @@ impl Wire {
             Err(failure) if failure.is_denied() && self.bucket.object_lock.is_none() => Ok(None),
             Err(failure) => Err(failure.about(self, "ask for the lock of", key)),
         }
+    }
+
+    /// That the bucket can lock what the manifest wants locked. Asked once, before anything is written; a role that may not ask goes on.
+    pub(super) async fn lockable(&self) -> Result<(), StoreError> {
+        if self.bucket.object_lock.is_none() || self.setup.lockable.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.object_lock().await {
+            Ok(Some(_)) => {}
+            Err(failure) if failure.is_denied() => {}
+            Err(failure) if !failure.is_no_lock() => return Err(failure.about(self, "ask for the Object Lock of", &self.bucket.name)),
+            _ => return Err(self.unusable("the bucket has no Object Lock, and `object_lock` asks for it", NO_LOCK)),
+        }
+        self.setup.lockable.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Promises that an object stays until then, where the manifest has a lock; a later promise stands.

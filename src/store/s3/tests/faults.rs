@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::server::{Fault, SECRET, Server, error};
 use crate::store::error::StoreError;
 use crate::store::port::{Created, ReadStore, Swap, WriteStore};
+use crate::store::s3::{LockMode, ObjectLock};
 
 const FILES: &str = "lucid/data/a/id/files";
 
@@ -270,4 +271,22 @@ fn an_upload_that_waits_for_a_silent_service_is_broken_off() {
         assert!(ended.unwrap_err().contains(FILES), "{silent}");
         thread.join().unwrap();
     }
+}
+
+#[test]
+fn a_bucket_without_object_lock_is_refused_before_anything_is_written() {
+    let server = Server::start();
+    let lock = || Some(ObjectLock { mode: LockMode::Compliance, until: Arc::new(|now| now + chrono::TimeDelta::hours(1)) });
+    let store = server.store(|bucket| bucket.object_lock = lock());
+    let none = Fault::Answer(404, error("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist"));
+    server.fail(3, none, |call| call.is("GET", "object-lock"));
+    let refused =
+        [store.create("a/one", b"1").map(|_| ()), store.upload(FILES).map(|_| ()), store.swap("lucid/lock/a", None, b"1").map(|_| ())];
+    for refused in refused {
+        let error = refused.unwrap_err();
+        assert!(matches!(&error, StoreError::Unusable { message, .. } if message.contains("Object Lock")), "{error:?}");
+    }
+    assert!(server.calls().iter().all(|call| call.method == "GET"));
+    server.fail(1, Fault::Answer(403, error("AccessDenied", "Access Denied")), |call| call.is("GET", "object-lock"));
+    assert!(store.upload(FILES).is_ok(), "what may not be asked for cannot be told");
 }
