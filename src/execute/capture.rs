@@ -3,6 +3,7 @@
 //! Up to the record nothing is listed, and what was written is noted in the local state so that a run that dies is swept by the
 //! next. Once the record's write was sent, this run removes nothing of the artifact, whatever the answer was.
 
+use std::cell::Cell;
 use std::io::Write;
 
 use super::error::StepError;
@@ -18,7 +19,7 @@ use crate::store::documents::FormatVersion;
 use crate::store::key::CatalogKey;
 use crate::store::record::{ArtifactRef, Consistency, Counts, Fidelity, Record, Segment, ServiceState, SourceRef, Tool};
 use crate::store::segments::SegmentWriter;
-use crate::store::{Created, WriteStore, layout};
+use crate::store::{Created, StoreError, WriteStore, layout};
 
 /// An entry that changed this shortly before the capture could change again within the same tick of the clock and hide it.
 const CLOCK_GRAIN: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
@@ -34,6 +35,8 @@ struct Job<'a> {
     shape: Shape,
     id: ArtifactId,
     slot: Option<Instant>,
+    /// A write below the source's own errors failed for the store's sake.
+    store_failed: Cell<bool>,
 }
 
 pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Name, slot: Option<Instant>) -> Result<Done, StepError> {
@@ -49,7 +52,7 @@ pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Na
     let start = to_millis(run.ports.now());
     let id = ArtifactId::new(start, Capture::Full, run.ports.random());
     let shape = sealing.shape(run.ports.sources.shape(source));
-    let job = Job { run, address, policy, source, store, store_name, sealing, shape, id, slot };
+    let job = Job { run, address, policy, source, store, store_name, sealing, shape, id, slot, store_failed: Cell::default() };
     let before = run.ports.sources.fingerprint(source)?;
     if let Some(fingerprint) = &before
         && let Some(owner) = job.owner_of(fingerprint)?
@@ -59,13 +62,13 @@ pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Na
     let flight = format!("{store_name}/{}/{id}", policy.series);
     let run_id = run.id.to_string();
     run.ports.state.take_off(&run_id, &flight)?;
-    let written = job.write(before.as_ref().map(|f| f.bytes));
-    if written.is_err() {
-        job.clean();
-    }
-    let written = match written {
+    let written = match job.write(before.as_ref().map(|f| f.bytes)) {
         Ok(written) => written,
+        // Services may wait for this end, and a store that failed has been waited for: what is there stays in flight, and is swept.
+        Err(_) if run.ports.cancelled() => return Err(StepError::Interrupted),
+        Err(error) if job.store_failed(&error) => return Err(error),
         Err(error) => {
+            job.clean();
             run.ports.state.land(&run_id, &flight)?;
             return Err(error);
         }
@@ -151,15 +154,18 @@ impl Job<'_> {
     fn write(&self, expected: Option<u64>) -> Result<Written, StepError> {
         let folder = layout::payload_folder(&self.run.set.instance, &self.policy.series, &self.id, 1);
         let limit = self.segment_size();
-        let mut payload = SegmentWriter::new(self.store, &folder, &self.shape.payload, limit);
-        let mut index = self.shape.index.as_ref().map(|name| SegmentWriter::new(self.store, &folder, name, u64::MAX));
+        let mut payload = SegmentWriter::new(self.store, &folder, &self.shape.payload, limit).heeding(&self.run.ports.cancel);
+        let index = |name| SegmentWriter::new(self.store, &folder, name, u64::MAX).heeding(&self.run.ports.cancel);
+        let mut index = self.shape.index.as_deref().map(index);
         let progress = self.run.ports.progress(self.address, expected);
         let watch = Watch { progress: &progress, cancel: &self.run.ports.cancel };
         let index_into = index.as_mut().map(|index| index as &mut (dyn Write + Send));
         let captured = self.sealing.around(&mut payload, index_into, |payload, index| {
             let captured = self.run.ports.sources.capture(self.source, self.policy.strict, Output { payload, index }, &watch);
-            captured.map_err(|error| if self.run.ports.cancelled() { StepError::Interrupted } else { error.into() })
-        })?;
+            Ok(captured?)
+        });
+        self.store_failed.set(payload.store_failed() || index.as_ref().is_some_and(SegmentWriter::store_failed));
+        let captured = captured?;
         self.run.stop_if_cancelled()?;
         let segments = payload.finish()?;
         let index = index.map(SegmentWriter::finish).transpose()?.and_then(|mut made| made.pop());
@@ -173,6 +179,15 @@ impl Job<'_> {
         let wished = self.policy.stores.iter().filter_map(|s| self.run.set.stores.get(s)).map(|s| s.segment_size);
         let largest = self.policy.stores.iter().filter_map(|s| self.run.ports.stores.get(s)).map(|s| s.largest());
         wished.chain(largest).min().unwrap_or(u64::MAX)
+    }
+
+    fn store_failed(&self, error: &StepError) -> bool {
+        self.store_failed.get()
+            || match error {
+                StepError::Store(error) => !matches!(error, StoreError::Full { .. }),
+                StepError::Segment(error) => error.is_of_store(),
+                _ => false,
+            }
     }
 
     /// Removes what was written before a record was. Best effort: what stays is swept later.
@@ -298,13 +313,14 @@ fn services(run: &Run, source: &Source) -> Vec<ServiceState> {
 
 /// Writes a record create-only; one that is there already must be the same bytes.
 pub(super) fn create_record(run: &Run, store_name: &Name, record: &Record, generation: u32) -> Result<(), StepError> {
-    run.entitled(store_name, &record.series)?;
     let store = run.store(store_name)?.as_ref();
     super::promise::ancestors(run, store_name, record)?;
     let key = layout::record(&run.set.instance, &record.series, &record.catalog_key(generation));
     let bytes = record.write();
     // before it is there: whoever dies in between must not take its payload for nobody's while it is listed late
     run.remember(store_name, key.clone(), record, generation);
+    // Last: what comes before may have waited for the store.
+    run.entitled(store_name, &record.series)?;
     if store.create(&key, &bytes)? == Created::Taken && store.get(&key)? != bytes {
         return Err(StepError::Changed(format!("{}: another record stands at `{key}`", store.place())));
     }

@@ -124,7 +124,7 @@ fn objects(
             continue;
         }
         let mut reader = SegmentReader::new(from, source, std::slice::from_ref(object));
-        let mut writer = SegmentWriter::new(to, target, &object.name, u64::MAX);
+        let mut writer = SegmentWriter::new(to, target, &object.name, u64::MAX).heeding(&run.ports.cancel);
         loop {
             run.stop_if_cancelled()?;
             let read = match reader.read(&mut block) {

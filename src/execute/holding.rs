@@ -126,6 +126,19 @@ impl Asking {
     }
 }
 
+impl Drop for Holding {
+    /// Side by side: a store that does not answer is waited for once, whatever the number of its leases.
+    fn drop(&mut self) {
+        let leases = std::mem::take(&mut self.leases);
+        std::thread::scope(|scope| {
+            for lease in leases.into_values() {
+                // where there is no thread, it is dropped here
+                let _ = std::thread::Builder::new().spawn_scoped(scope, move || drop(lease));
+            }
+        });
+    }
+}
+
 impl Holding {
     #[cfg(test)]
     pub(super) fn of(leases: Leases) -> Self {

@@ -33,9 +33,9 @@ pub(super) fn delete(run: &Run, address: &str, series: &Name, id: ArtifactId, st
         all_free(store, records.iter().chain(&payload), run.ports.now())?;
     }
     floors(run, store, store_name, series, id)?;
-    run.entitled(store_name, series)?;
     let mut hidden = 0;
     for record in &records {
+        run.entitled(store_name, series)?;
         hidden += usize::from(store.delete(record)? == Removed::Hidden);
     }
     for batch in payload.chunks(BATCH) {

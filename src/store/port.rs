@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::doctor::Promise;
 use super::error::StoreError;
@@ -248,6 +249,11 @@ fn without_leases(place: &str) -> StoreError {
 
 /// An object on its way. Dropped without commit, it leaves nothing that is listed.
 pub trait Upload: Write + Send {
+    /// Once the flag is raised, a wait for the store ends soon, with an error. A store that never waits for long need not look.
+    fn heed(&mut self, cancel: &Arc<AtomicBool>) {
+        let _ = cancel;
+    }
+
     /// Makes what was written durable and visible, only if its name is free.
     fn commit(self: Box<Self>) -> Result<Created, StoreError>;
 }

@@ -8,6 +8,8 @@
 //! The reader refuses what is missing, shorter, longer or different, before it hands out the last byte of that segment.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::digest::{Hasher, Sha256Sum};
 use super::error::StoreError;
@@ -72,6 +74,11 @@ impl SegmentError {
             Err(error) => Self::Store(StoreError::of("", "stream", "", error)),
         }
     }
+
+    /// Whether the store was at fault, and not by being full.
+    pub fn is_of_store(&self) -> bool {
+        matches!(self, Self::Store(error) if !matches!(error, StoreError::Full { .. }))
+    }
 }
 
 impl From<SegmentError> for io::Error {
@@ -94,7 +101,9 @@ pub struct SegmentWriter<'a> {
     limit: u64,
     current: Option<Current>,
     done: Vec<Segment>,
+    cancel: Option<Arc<AtomicBool>>,
     broken: bool,
+    failed: bool,
 }
 
 struct Current {
@@ -108,7 +117,12 @@ impl<'a> SegmentWriter<'a> {
     /// A stream named `file` in `folder` (ending in `/`), in segments of `limit` bytes at most.
     pub fn new(store: &'a dyn WriteStore, folder: &str, file: &str, limit: u64) -> Self {
         let (folder, file) = (folder.to_owned(), file.to_owned());
-        Self { store, folder, file, limit: limit.max(1), current: None, done: Vec::new(), broken: false }
+        Self { store, folder, file, limit: limit.max(1), current: None, done: Vec::new(), cancel: None, broken: false, failed: false }
+    }
+
+    /// The same, which does not go on waiting for the store once the flag is raised.
+    pub fn heeding(self, cancel: &Arc<AtomicBool>) -> Self {
+        Self { cancel: Some(Arc::clone(cancel)), ..self }
     }
 
     /// The segments that are complete.
@@ -128,6 +142,11 @@ impl<'a> SegmentWriter<'a> {
         Ok(self.done)
     }
 
+    /// Whether the store was at fault, and not by being full: it may not answer soon.
+    pub fn store_failed(&self) -> bool {
+        self.failed
+    }
+
     fn gone_wrong(&self) -> StoreError {
         StoreError::of(&self.store.place(), "write", &self.file, io::Error::other("an earlier write failed"))
     }
@@ -137,7 +156,10 @@ impl<'a> SegmentWriter<'a> {
             1 => self.file.clone(),
             n => format!("{}.{n:03}", self.file),
         };
-        let upload = self.store.upload(&format!("{}{name}", self.folder))?;
+        let mut upload = self.store.upload(&format!("{}{name}", self.folder))?;
+        if let Some(cancel) = &self.cancel {
+            upload.heed(cancel);
+        }
         Ok(Current { upload, name, hasher: Hasher::new(), bytes: 0 })
     }
 
@@ -185,6 +207,7 @@ impl Write for SegmentWriter<'_> {
         }
         self.part(buffer).map_err(|error| {
             self.broken = true;
+            self.failed = error.is_of_store();
             error.into()
         })
     }

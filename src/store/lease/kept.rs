@@ -1,7 +1,7 @@
 //! A lease that is renewed by a thread of its own until it is dropped.
 
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -28,6 +28,9 @@ pub fn lock(swap: &Arc<dyn Swap>, place: &str, key: &str, claim: &Claim) -> Resu
         }
     })
 }
+
+/// How long the end of a lease waits for the store.
+const RELEASE: Duration = Duration::from_secs(15);
 
 struct Kept {
     keeper: Arc<Keeper>,
@@ -72,10 +75,21 @@ impl Drop for Kept {
         let (ended, woken) = &*self.ended;
         *ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
         woken.notify_all();
-        if let Some(thread) = self.thread.take() {
-            // a renewal that panicked has told nobody anything
-            drop(thread.join());
+        let (keeper, renewing) = (Arc::clone(&self.keeper), self.thread.take());
+        let (tell, told) = mpsc::channel();
+        // on a thread of its own: a store may not answer, and some may not be asked where this is dropped
+        let release = move || {
+            if let Some(renewing) = renewing {
+                // a renewal that panicked has told nobody anything
+                drop(renewing.join());
+            }
+            keeper.release();
+            // nobody may be waiting any more
+            let _ = tell.send(());
+        };
+        if thread::Builder::new().name("lease-end".to_owned()).spawn(release).is_ok() {
+            // what is not given back by then ends by itself
+            let _ = told.recv_timeout(RELEASE);
         }
-        self.keeper.release();
     }
 }

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::ops::Deref;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +33,9 @@ use crate::store::error::StoreError;
 /// Where a region is demanded and the service has none.
 const ANY_REGION: &str = "us-east-1";
 
+/// How long credentials may take: a program may ask for them.
+const PROVIDERS: Duration = Duration::from_mins(1);
+
 /// A store in a bucket; clones share one connection.
 #[derive(Clone)]
 pub struct S3 {
@@ -53,6 +56,8 @@ pub(super) struct Setup {
     pub(super) ahead: Arc<Semaphore>,
     /// Whether the bucket keeps versions, once that is known; see [`remove`](super::remove).
     pub(super) versions: AtomicU8,
+    /// Whether the bucket was asked for the Object Lock that the manifest wants, and did not deny it.
+    pub(super) lockable: AtomicBool,
 }
 
 /// How long things may take.
@@ -66,6 +71,8 @@ pub(super) struct Patience {
     pub(super) connect: Duration,
     /// To the first byte of an answer, the request's own way included.
     pub(super) answer: Duration,
+    /// The same of what changes nothing, or next to nothing.
+    pub(super) look: Duration,
     /// Without a byte of an answer's body.
     pub(super) stall: Duration,
     /// What a body adds to the wait for an answer, for each MiB of it.
@@ -75,13 +82,14 @@ pub(super) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            attempts: 6,
+            attempts: 4,
             backoff: Duration::from_millis(500),
             connect: Duration::from_secs(10),
             answer: Duration::from_mins(1),
+            look: Duration::from_secs(20),
             stall: Duration::from_secs(30),
-            // 32 KiB/s: three parts at once still go over a line of 1 Mbit/s
-            per_mib: Duration::from_secs(32),
+            // 256 KiB/s: the time of `answer` on top, two parts at once still go over a line of 2.5 Mbit/s
+            per_mib: Duration::from_secs(4),
         }
     }
 }
@@ -112,6 +120,7 @@ impl S3 {
             sending: Arc::new(Semaphore::new(parts::IN_FLIGHT)),
             ahead: Arc::new(Semaphore::new(read::AHEAD)),
             versions: AtomicU8::default(),
+            lockable: AtomicBool::default(),
         };
         Ok(Self { setup: Arc::new(setup), wire: Arc::default() })
     }
@@ -180,7 +189,8 @@ impl Setup {
                 };
                 if let Some(provider) = shared.credentials_provider() {
                     // asked here, where the reason is still at hand
-                    let found = provider.provide_credentials().await;
+                    let late = || self.unusable("there are no credentials: what should give them did not answer in time", CREDENTIALS);
+                    let found = tokio::time::timeout(PROVIDERS, provider.provide_credentials()).await.map_err(|_| late())?;
                     found.map_err(|error| self.unusable(format!("there are no credentials: {}", reason(&error)), CREDENTIALS))?;
                 }
                 Builder::from(&shared).region(region).http_client(self.http())
@@ -201,7 +211,7 @@ impl Setup {
             .request_checksum_calculation(request)
             .response_checksum_validation(response)
             .retry_config(RetryConfig::standard().with_max_attempts(patience.attempts).with_initial_backoff(patience.backoff))
-            .timeout_config(self.limits(0))
+            .timeout_config(self.within(self.patience.look))
             .stalled_stream_protection(
                 // parts go out of memory: nothing but the network can stall them, and the limit of the attempt sees that
                 StalledStreamProtectionConfig::enabled().upload_enabled(false).grace_period(patience.stall).build(),
@@ -214,6 +224,10 @@ impl Setup {
     pub(super) fn limits(&self, bytes: u64) -> TimeoutConfig {
         let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         let answer = self.patience.answer.saturating_add(self.patience.per_mib.saturating_mul(mib));
+        self.within(answer)
+    }
+
+    fn within(&self, answer: Duration) -> TimeoutConfig {
         TimeoutConfig::builder().connect_timeout(self.patience.connect).read_timeout(answer).operation_attempt_timeout(answer).build()
     }
 
@@ -251,7 +265,10 @@ fn reason(error: &dyn std::error::Error) -> String {
     });
     let plain =
         whole.replace("the credential provider was not enabled: ", "").replace("the credential provider was not enabled", "not set");
-    plain.lines().map(str::trim).collect::<Vec<_>>().join("; ").replacen(":; ", ": ", 1)
+    // what a `credential_process` printed may hold what it was to keep
+    let plain = plain.split("Stderr").next().unwrap_or_default().split("stderr").next().unwrap_or_default().trim_end();
+    let line = plain.lines().map(str::trim).collect::<Vec<_>>().join("; ").replacen(":; ", ": ", 1);
+    line.chars().take(300).collect()
 }
 
 impl Wire {
@@ -280,5 +297,17 @@ impl Drop for Wire {
             // To wait for it is forbidden inside of a task, where the last holder may end.
             runtime.shutdown_background();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_for_credentials_printed_is_left_out() {
+        let said = |text: &str| reason(&std::io::Error::other(text.to_owned()));
+        assert_eq!(said("it failed with 1: Stderr: token=abc"), "it failed with 1:");
+        assert_eq!(said(&"x".repeat(1000)).len(), 300);
     }
 }

@@ -36,7 +36,7 @@ impl Wire {
         }
     }
 
-    async fn object_lock(&self) -> Result<Option<BucketLock>, Failure> {
+    pub(super) async fn object_lock(&self) -> Result<Option<BucketLock>, Failure> {
         let found = match self.client.get_object_lock_configuration().bucket(&self.bucket.name).send().await.map_err(Failure::from) {
             Ok(found) => found.object_lock_configuration,
             Err(failure) if failure.is_missing() || failure.is_unknown() => None,

@@ -135,9 +135,10 @@ impl Failure {
         self.kind == Kind::Refused && self.text.is_empty() && matches!(self.code.as_str(), "" | "NotFound" | "Forbidden" | "BadRequest")
     }
 
-    /// The code, for what has codes of its own.
-    pub(super) fn code(&self) -> &str {
-        &self.code
+    /// There is no lock: none on the object, none in the bucket, or none that the service knows.
+    pub(super) fn is_no_lock(&self) -> bool {
+        let named = ["InvalidRequest", "ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"];
+        self.is_unknown() || named.contains(&self.code.as_str())
     }
 
     fn is_full(&self) -> bool {
@@ -269,7 +270,9 @@ fn chain(error: &(dyn Error + 'static)) -> String {
             words.push(word);
         }
     }
-    harmless(&words.join(": "))
+    let words = words.join(": ");
+    // what a `credential_process` printed may hold what it was to keep
+    harmless(words.split("Stderr").next().unwrap_or_default().split("stderr").next().unwrap_or_default())
 }
 
 #[cfg(test)]

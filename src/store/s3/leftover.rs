@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::model::id::Name;
-use crate::store::layout::{Area, TEMP_PREFIX};
+use crate::store::layout::{Area, SCRATCH_PREFIX, TEMP_PREFIX};
 
 /// The name of an upload of the object `key`.
 pub(super) fn name(key: &str, id: &str) -> String {
@@ -40,8 +40,11 @@ pub(super) fn read(leftover: &str) -> Option<(String, String)> {
     Some((format!("{folder}{name}"), String::from_utf8(bytes).ok()?))
 }
 
-/// Whether an upload of that object can be ours: it would lie in an area of an instance.
+/// Whether an upload of that object can be ours: it would lie in an area of an instance, or where `doctor` tries things.
 pub(super) fn is_ours(key: &str) -> bool {
+    if key.starts_with(SCRATCH_PREFIX) {
+        return key.contains('/');
+    }
     let mut parts = key.split('/');
     let instance = parts.next().is_some_and(|name| name.parse::<Name>().is_ok());
     instance && parts.next().and_then(Area::from_name).is_some() && parts.next().is_some()
@@ -70,7 +73,7 @@ mod tests {
     fn an_object_is_no_leftover_and_another_programs_upload_is_not_ours() {
         assert_eq!(read("lucid/data/a/id/files"), None);
         assert_eq!(read("lucid/data/a/id/.lucid-tmp-%x~f"), None);
-        assert!(is_ours("lucid/data/a/id/files"));
+        assert!(is_ours("lucid/data/a/id/files") && is_ours("lucid-doctor-x/parts"));
         assert!(!is_ours("lucid.json") && !is_ours("lucid/other/x") && !is_ours("Photos/data/x") && !is_ours("lucid/data"));
     }
 }

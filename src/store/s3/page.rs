@@ -85,7 +85,9 @@ impl Wire {
                 page.strangers.push(key.to_owned());
                 continue;
             };
-            let Some(key) = self.own(&text) else { return Err(wrong("the listing has keys that were not asked for")) };
+            let Some(key) = self.own(&text).filter(|key| key.starts_with(&ask.prefix)) else {
+                return Err(wrong("the listing has keys that were not asked for"));
+            };
             match &mut page.span {
                 None => page.span = Some((key.clone(), key.clone())),
                 Some((first, last)) if key >= *last || whole => {

@@ -6,8 +6,8 @@
 
 /// MiB of the parts of one stage.
 const STAGES: [u64; 3] = [16, 32, 64];
-/// MiB of parts on their way at once. Together with the one that fills, 64 MiB while parts are of 16.
-pub(super) const IN_FLIGHT: usize = 48;
+/// MiB of parts on their way at once. Together with the one that fills, 48 MiB while parts are of 16.
+pub(super) const IN_FLIGHT: usize = 32;
 /// No service takes more in one object.
 const LARGEST: u64 = 5 << 40;
 

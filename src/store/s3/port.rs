@@ -77,13 +77,15 @@ impl WriteStore for S3 {
     /// The same bytes under the name count as written where the answer to an earlier try may have been lost.
     fn create(&self, key: &str, bytes: &[u8]) -> Result<Created, StoreError> {
         let (key, wire) = (self.checked(key)?, self.wire()?);
+        wire.wait(wire.lockable())?;
         wire.wait(wire.create(key, Bytes::copy_from_slice(bytes)))
     }
 
     /// A commit that got no clear answer and finds the name taken says so: by the digest the caller knows whose bytes they are.
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError> {
-        let key = self.checked(key)?;
-        Ok(Box::new(Parts::new(self.wire()?, key)))
+        let (key, wire) = (self.checked(key)?, self.wire()?);
+        wire.wait(wire.lockable())?;
+        Ok(Box::new(Parts::new(wire, key)))
     }
 
     fn largest(&self) -> u64 {
@@ -131,6 +133,7 @@ impl Swap for S3 {
 
     fn swap(&self, key: &str, expected: Option<&str>, bytes: &[u8]) -> Result<Option<String>, StoreError> {
         let (key, wire) = (self.checked(key)?, self.wire()?);
+        wire.wait(wire.lockable())?;
         wire.wait(wire.swap(key, expected, bytes))
     }
 }

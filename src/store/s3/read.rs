@@ -19,7 +19,7 @@ use crate::store::error::StoreError;
 use crate::store::port::Object;
 
 /// Pieces that are read ahead, of all readers together.
-pub(super) const AHEAD: usize = 6;
+pub(super) const AHEAD: usize = 4;
 const SMALL: u64 = 64 << 20;
 
 /// A stretch of an object.

@@ -112,7 +112,9 @@ impl Wire {
         let Ok(delete) = Delete::builder().set_objects(Some(objects.collect())).quiet(false).build() else {
             return Ok(BTreeMap::new());
         };
-        let answer = self.client.delete_objects().bucket(&self.bucket.name).delete(delete).send().await.map_err(Failure::from)?;
+        let limits = aws_sdk_s3::Config::builder().timeout_config(self.limits(0));
+        let delete = self.client.delete_objects().bucket(&self.bucket.name).delete(delete).customize().config_override(limits);
+        let answer = delete.send().await.map_err(Failure::from)?;
         let done = answer.deleted().iter().filter_map(|deleted| Some((self.own(deleted.key()?)?, deleted)));
         let mut done: BTreeMap<String, Removed> = done
             .map(|(key, deleted)| {
@@ -172,6 +174,9 @@ impl Wire {
                 Err(failure) => {
                     let (denied, marker) = (failure.is_denied(), version.marker);
                     let error = self.refused(failure, key, Some(&version.id).filter(|_| !marker).map(String::as_str)).await;
+                    if denied && !marker && !matches!(error, StoreError::Locked { .. }) && !self.is_free(key, &version.id).await {
+                        return Err(StoreError::Locked { place: self.place.clone(), key: key.to_owned(), until: None });
+                    }
                     let locked = matches!(error, StoreError::Locked { .. });
                     return if locked || !denied {
                         Err(error)

@@ -1,6 +1,8 @@
 //! Promises that an object stays: Object Lock.
 
-use aws_sdk_s3::types::{ObjectLockRetention, ObjectLockRetentionMode};
+use std::sync::atomic::Ordering;
+
+use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockRetention, ObjectLockRetentionMode};
 
 use super::bucket::LockMode;
 use super::client::Wire;
@@ -8,6 +10,8 @@ use super::failure::Failure;
 use super::put::{date_time, instant};
 use crate::model::id::Instant;
 use crate::store::error::StoreError;
+
+const NO_LOCK: &str = "turn Object Lock on for the bucket, which some services allow at its making only, or remove `object_lock`";
 
 impl Wire {
     /// Until when an object, or one version of it, cannot be removed.
@@ -19,6 +23,21 @@ impl Wire {
             Err(failure) if failure.is_denied() && self.bucket.object_lock.is_none() => Ok(None),
             Err(failure) => Err(failure.about(self, "ask for the lock of", key)),
         }
+    }
+
+    /// That the bucket can lock what the manifest wants locked. Asked once, before anything is written; a role that may not ask goes on.
+    pub(super) async fn lockable(&self) -> Result<(), StoreError> {
+        if self.bucket.object_lock.is_none() || self.setup.lockable.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        match self.object_lock().await {
+            Ok(Some(_)) => {}
+            Err(failure) if failure.is_denied() => {}
+            Err(failure) if !failure.is_no_lock() => return Err(failure.about(self, "ask for the Object Lock of", &self.bucket.name)),
+            _ => return Err(self.unusable("the bucket has no Object Lock, and `object_lock` asks for it", NO_LOCK)),
+        }
+        self.setup.lockable.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Promises that an object stays until then, where the manifest has a lock; a later promise stands.
@@ -39,6 +58,20 @@ impl Wire {
         put.send().await.map(|_| ()).map_err(|error| Failure::from(error).about(self, "extend the lock of", key))
     }
 
+    /// Whether it is certain that no lock keeps a version: what cannot be asked for may be there.
+    pub(super) async fn is_free(&self, key: &str, version: &str) -> bool {
+        let hold = self.client.get_object_legal_hold().bucket(&self.bucket.name).key(self.whole(key)).version_id(version);
+        let held = match hold.send().await.map_err(Failure::from) {
+            Ok(found) => found.legal_hold().and_then(|hold| hold.status()) == Some(&ObjectLockLegalHoldStatus::On),
+            Err(failure) => !failure.is_no_lock() && !failure.is_missing(),
+        };
+        let promised = match self.promise(key, Some(version)).await {
+            Ok(promise) => promise.is_some_and(|(_, until)| until > (self.clock)()),
+            Err(failure) => !failure.is_missing(),
+        };
+        !held && !promised
+    }
+
     async fn promise(&self, key: &str, version: Option<&str>) -> Result<Option<(ObjectLockRetentionMode, Instant)>, Failure> {
         let ask = self.client.get_object_retention().bucket(&self.bucket.name).key(self.whole(key));
         match ask.set_version_id(version.map(str::to_owned)).send().await.map_err(Failure::from) {
@@ -46,9 +79,7 @@ impl Wire {
                 let until = found.retain_until_date().map(instant)?;
                 Some((found.mode().cloned().unwrap_or(ObjectLockRetentionMode::Governance), until))
             })),
-            Err(failure) if failure.code().starts_with("NoSuchObjectLock") => Ok(None),
-            // a bucket without Object Lock, or a service that has none
-            Err(failure) if failure.is_unknown() || failure.is_request() => Ok(None),
+            Err(failure) if failure.is_no_lock() => Ok(None),
             Err(failure) => Err(failure),
         }
     }

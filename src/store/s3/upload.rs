@@ -6,13 +6,15 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use tokio::task::JoinHandle;
 
 use super::client::Wire;
@@ -24,6 +26,10 @@ use crate::store::port::{Created, Upload};
 
 /// How long the end of a process waits for what it aborts.
 const ABORT: Duration = Duration::from_secs(30);
+/// The same where somebody asked to stop.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// Between two looks whether somebody asked to stop.
+const GLANCE: Duration = Duration::from_millis(100);
 
 type Sent = JoinHandle<Result<CompletedPart, StoreError>>;
 
@@ -39,13 +45,38 @@ pub(super) struct Parts {
     id: Option<String>,
     sent: VecDeque<Sent>,
     done: Vec<CompletedPart>,
+    /// Raised where nobody waits for it any more.
+    cancel: Option<Arc<AtomicBool>>,
     failed: bool,
 }
 
 impl Parts {
     pub(super) fn new(wire: Arc<Wire>, key: &str) -> Self {
         let (buffer, sent, done) = (Vec::new(), VecDeque::new(), Vec::new());
-        Self { wire, key: key.to_owned(), buffer, number: 1, id: None, sent, done, failed: false }
+        Self { wire, key: key.to_owned(), buffer, number: 1, id: None, sent, done, cancel: None, failed: false }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))
+    }
+
+    /// Waits for an answer, or for the flag that says not to.
+    fn wait<F: Future>(&self, work: F) -> Result<F::Output, StoreError> {
+        let Some(cancel) = &self.cancel else { return Ok(self.wire.wait(work)) };
+        let raised = async {
+            while !cancel.load(Ordering::Relaxed) {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        self.wire.wait(async {
+            match select(pin!(raised), pin!(work)).await {
+                Either::Left(_) => {
+                    let broken_off = io::Error::new(io::ErrorKind::Interrupted, "it was broken off");
+                    Err(StoreError::of(&self.wire.place, "write", &self.key, broken_off))
+                }
+                Either::Right((done, _)) => Ok(done),
+            }
+        })
     }
 
     fn size(&self) -> usize {
@@ -56,7 +87,7 @@ impl Parts {
     fn send(&mut self) -> Result<(), StoreError> {
         let id = match &self.id {
             Some(id) => id.clone(),
-            None => self.id.insert(self.wire.wait(self.wire.begin(&self.key))?).clone(),
+            None => self.id.insert(self.wait(self.wire.begin(&self.key))??).clone(),
         };
         while self.sent.front().is_some_and(JoinHandle::is_finished) {
             self.take()?;
@@ -66,7 +97,7 @@ impl Parts {
         let mib = bytes.len().div_ceil(1 << 20).min(parts::IN_FLIGHT);
         let room = Arc::clone(&wire.sending).acquire_many_owned(u32::try_from(mib).unwrap_or(1));
         // never closed
-        let room = self.wire.wait(room).map_err(|error| StoreError::of(&self.wire.place, "write", &self.key, io::Error::other(error)))?;
+        let room = self.wait(room)?.map_err(|error| StoreError::of(&self.wire.place, "write", &self.key, io::Error::other(error)))?;
         self.sent.push_back(self.wire.runtime().spawn(async move {
             let part = wire.part(&key, &id, number, bytes).await;
             drop(room);
@@ -80,7 +111,8 @@ impl Parts {
     fn take(&mut self) -> Result<(), StoreError> {
         let Some(sent) = self.sent.pop_front() else { return Ok(()) };
         let lost = |_| StoreError::of(&self.wire.place, "write", &self.key, io::Error::other("the thread that writes was lost"));
-        self.done.push(self.wire.wait(sent).map_err(lost)??);
+        let part = self.wait(sent)?.map_err(lost)??;
+        self.done.push(part);
         Ok(())
     }
 
@@ -106,14 +138,14 @@ impl Parts {
     fn finish(&mut self) -> Result<Created, StoreError> {
         if self.id.is_none() {
             let bytes = Bytes::from(std::mem::take(&mut self.buffer));
-            return self.wire.wait(self.wire.create(&self.key, bytes));
+            return self.wait(self.wire.create(&self.key, bytes))?;
         }
         self.send()?;
         while !self.sent.is_empty() {
             self.take()?;
         }
         let Some(id) = &self.id else { return Ok(Created::Taken) };
-        let created = self.wire.wait(self.wire.complete(&self.key, id, &self.done))?;
+        let created = self.wait(self.wire.complete(&self.key, id, &self.done))??;
         if created == Created::New {
             self.id = None;
         }
@@ -138,7 +170,7 @@ impl Parts {
             let _ = tell.send(());
         });
         // not by blocking on the runtime: this runs in destructors, wherever those run
-        let _ = told.recv_timeout(ABORT);
+        let _ = told.recv_timeout(if self.is_cancelled() { LAST_WORD } else { ABORT });
     }
 }
 
@@ -168,6 +200,10 @@ impl Write for Parts {
 }
 
 impl Upload for Parts {
+    fn heed(&mut self, cancel: &Arc<AtomicBool>) {
+        self.cancel = Some(Arc::clone(cancel));
+    }
+
     fn commit(mut self: Box<Self>) -> Result<Created, StoreError> {
         if self.failed {
             return Err(StoreError::of(&self.wire.place, "write", &self.key, io::Error::other("an earlier write failed")));

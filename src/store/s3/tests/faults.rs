@@ -1,10 +1,14 @@
 //! What comes out when the service or the network fails.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::server::{Fault, SECRET, Server, error};
 use crate::store::error::StoreError;
 use crate::store::port::{Created, ReadStore, Swap, WriteStore};
+use crate::store::s3::{LockMode, ObjectLock};
 
 const FILES: &str = "lucid/data/a/id/files";
 
@@ -44,7 +48,7 @@ fn a_service_that_stays_busy_is_an_error_that_says_so() {
     assert!(matches!(failed, StoreError::Io { .. }), "{failed:?}");
     let cause = std::error::Error::source(&failed).unwrap().to_string();
     assert!(cause.contains("SlowDown"), "{cause}");
-    assert_eq!(server.calls().len(), 6);
+    assert_eq!(server.calls().len(), 4);
 }
 
 #[test]
@@ -63,12 +67,12 @@ fn a_write_whose_answer_was_lost_is_done_and_not_taken() {
 fn a_write_without_a_clear_answer_is_read_back() {
     let server = Server::start();
     let store = server.fresh();
-    server.fail(6, Fault::Lost, |call| call.is("PUT", "one"));
+    server.fail(4, Fault::Lost, |call| call.is("PUT", "one"));
     assert_eq!(store.create("a/one", b"mine").unwrap(), Created::New);
     store.create("a/two", b"theirs").unwrap();
-    server.fail(6, slow_down(), |call| call.is("PUT", "two"));
+    server.fail(4, slow_down(), |call| call.is("PUT", "two"));
     assert_eq!(store.create("a/two", b"mine").unwrap(), Created::Taken);
-    server.fail(6, slow_down(), |call| call.is("PUT", "three"));
+    server.fail(4, slow_down(), |call| call.is("PUT", "three"));
     let failed = store.create("a/three", b"mine").unwrap_err();
     assert!(matches!(failed, StoreError::Io { .. }), "{failed:?}");
     server.fail(1, Fault::Answer(409, error("ConditionalRequestConflict", "try again")), |call| call.is("PUT", "four"));
@@ -79,7 +83,7 @@ fn a_write_without_a_clear_answer_is_read_back() {
 fn a_register_whose_write_is_unclear_says_so() {
     let server = Server::start();
     let store = server.fresh();
-    server.fail(6, slow_down(), |call| call.is("PUT", "lock"));
+    server.fail(4, slow_down(), |call| call.is("PUT", "lock"));
     assert!(store.swap("lucid/lock/a", None, b"mine").is_err());
     server.fail(1, Fault::Answer(409, error("ConditionalRequestConflict", "try again")), |call| call.is("PUT", "lock"));
     assert_eq!(store.swap("lucid/lock/a", None, b"mine").unwrap(), None);
@@ -238,4 +242,51 @@ fn a_full_service_is_full() {
         assert!(matches!(failed, StoreError::Full { .. }), "{failed:?}");
         assert!(!format!("{failed:?}").contains(SECRET));
     }
+}
+
+#[test]
+fn an_upload_that_waits_for_a_silent_service_is_broken_off() {
+    for silent in ["uploads", "partNumber", "uploadId", "files"] {
+        let server = Server::start();
+        let store = server.fresh();
+        // the abort as well: nobody waits for that either
+        server.fail(usize::MAX, Fault::Silence, move |call| call.method != "GET" && call.is(call.method.as_str(), silent));
+        let cancel = Arc::new(AtomicBool::new(false));
+        let mut upload = store.upload(FILES).unwrap();
+        upload.heed(&cancel);
+        let (told, tell) = std::sync::mpsc::channel();
+        let bytes = if silent == "files" { 1 } else { 200 << 20 };
+        let thread = std::thread::spawn(move || {
+            let written = upload.write_all(&vec![7; bytes]).map_err(|error| error.to_string());
+            told.send(written.and_then(|()| upload.commit().map_err(|error| format!("{error:?}")))).unwrap();
+        });
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while !server.calls().iter().any(|call| call.is(call.method.as_str(), silent)) {
+            assert!(std::time::Instant::now() < deadline, "{silent}: nothing was asked");
+            std::thread::yield_now();
+        }
+        cancel.store(true, Ordering::Relaxed);
+        // well below what one attempt may take
+        let ended = tell.recv_timeout(Duration::from_secs(15)).unwrap_or_else(|_| panic!("{silent}: it waits"));
+        assert!(ended.unwrap_err().contains(FILES), "{silent}");
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_bucket_without_object_lock_is_refused_before_anything_is_written() {
+    let server = Server::start();
+    let lock = || Some(ObjectLock { mode: LockMode::Compliance, until: Arc::new(|now| now + chrono::TimeDelta::hours(1)) });
+    let store = server.store(|bucket| bucket.object_lock = lock());
+    let none = Fault::Answer(404, error("ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist"));
+    server.fail(3, none, |call| call.is("GET", "object-lock"));
+    let refused =
+        [store.create("a/one", b"1").map(|_| ()), store.upload(FILES).map(|_| ()), store.swap("lucid/lock/a", None, b"1").map(|_| ())];
+    for refused in refused {
+        let error = refused.unwrap_err();
+        assert!(matches!(&error, StoreError::Unusable { message, .. } if message.contains("Object Lock")), "{error:?}");
+    }
+    assert!(server.calls().iter().all(|call| call.method == "GET"));
+    server.fail(1, Fault::Answer(403, error("AccessDenied", "Access Denied")), |call| call.is("GET", "object-lock"));
+    assert!(store.upload(FILES).is_ok(), "what may not be asked for cannot be told");
 }
