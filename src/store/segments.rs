@@ -121,6 +121,7 @@ impl<'a> SegmentWriter<'a> {
     }
 
     /// The same, which does not go on waiting for the store once the flag is raised.
+    #[must_use]
     pub fn heeding(self, cancel: &Arc<AtomicBool>) -> Self {
         Self { cancel: Some(Arc::clone(cancel)), ..self }
     }
