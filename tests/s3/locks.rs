@@ -49,6 +49,7 @@ fn what_is_locked_stays_until_its_date_and_the_plan_says_so() {
         let locked = |step: &serde_json::Value| step["reason"]["code"] == "locked" && step["reason"]["data"]["until"].is_string();
         waiting.as_array().is_some_and(|waiting| waiting.iter().any(locked))
     });
+    let _ = site.world.run("list").good().says(&["locked until"]).hides(&["expired"]);
     let _ = site.world.run("apply --yes").good().hides(&["done: delete"]);
     assert_eq!(site.records("config").len(), 2);
     let _ = site.world.run("plan --detailed-exitcode").good();
