@@ -69,7 +69,7 @@ impl Site {
     #[track_caller]
     pub(crate) fn payload(&self, series: &str) -> String {
         let mut keys = self.below(&format!("data/{series}/"));
-        keys.retain(|key| !key.ends_with(".index"));
+        keys.retain(|key| key.rsplit('.').next() != Some("index"));
         assert_eq!(keys.len(), 1, "{keys:?}");
         keys.remove(0)
     }
