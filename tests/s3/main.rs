@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 mod copies;
+mod example;
 mod hosts;
 mod kills;
 mod locks;

@@ -65,7 +65,7 @@ fn every_file_is_compiled() {
 fn every_manifest_that_is_shown_is_tried() {
     let manifests: Vec<String> = ["policies", "examples"].iter().flat_map(|f| files(f, ".toml")).map(|f| f.path).collect();
     assert!(!manifests.is_empty(), "there is no manifest below policies and examples");
-    let tests = files("tests/integration", ".rs").into_iter().chain(files("tests/docker", ".rs"));
+    let tests = ["tests/integration", "tests/docker", "tests/s3"].into_iter().flat_map(|folder| files(folder, ".rs"));
     let tests: Vec<File> = tests.filter(|f| !f.path.contains("/tidy/")).collect();
     let mut scripts = files("examples", "/run");
     scripts.push(file(".ci/run"));
