@@ -5,7 +5,8 @@
 //! sent again, and taken if it is the same; if it is not, the copy goes into the next generation. Bytes that are not what the record says are written
 //! nowhere: the source's generation is marked damaged instead, so that the next plan reads from elsewhere.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use super::error::StepError;
 use super::event::Done;
@@ -17,6 +18,8 @@ use crate::store::{StoreError, WriteStore, layout};
 
 /// Bytes that are read at most before the next look at the cancel flag.
 const BLOCK: usize = 1 << 20;
+/// Blocks between the reader and the writer.
+const AHEAD: usize = 4;
 
 pub(super) struct Job<'a> {
     pub(super) series: &'a Name,
@@ -109,8 +112,6 @@ fn objects(
     progress: &dyn Fn(u64, u64),
 ) -> Result<(), Stopped> {
     let mut copied = 0;
-    let largest = record.objects().map(|object| object.bytes).max().unwrap_or(0);
-    let mut block = vec![0; usize::try_from(largest).unwrap_or(BLOCK).clamp(1, BLOCK)];
     let there = to.list(target)?;
     for object in record.objects() {
         let key = format!("{target}{}", object.name);
@@ -123,24 +124,38 @@ fn objects(
             progress(copied, 0);
             continue;
         }
-        let mut reader = SegmentReader::new(from, source, std::slice::from_ref(object));
-        let mut writer = SegmentWriter::new(to, target, &object.name, u64::MAX).heeding(&run.ports.cancel);
-        loop {
-            run.stop_if_cancelled()?;
-            let read = match reader.read(&mut block) {
-                Ok(read) => read,
-                Err(error) => return Err(damaged(run, job, from, SegmentError::of(error)).into()),
-            };
-            if read == 0 {
-                break;
+        let reader = SegmentReader::new(from, source, std::slice::from_ref(object));
+        let mut writer = SegmentWriter::of(to, target, object).heeding(&run.ports.cancel);
+        std::thread::scope(|scope| {
+            let (full, blocks) = sync_channel(AHEAD);
+            scope.spawn(move || read_ahead(reader, &full));
+            for block in blocks {
+                run.stop_if_cancelled()?;
+                let block = block.map_err(|error| damaged(run, job, from, SegmentError::of(error)))?;
+                writer.write_all(&block).map_err(SegmentError::of)?;
+                copied += block.len() as u64;
+                progress(copied, 0);
             }
-            writer.write_all(&block[..read]).map_err(SegmentError::of)?;
-            copied += read as u64;
-            progress(copied, 0);
-        }
+            Ok::<(), Stopped>(())
+        })?;
         writer.finish()?;
     }
     Ok(())
+}
+
+/// Reads and checks on a thread of its own, so that neither store waits for the other. Ends early where nobody takes the blocks any more.
+fn read_ahead(mut reader: SegmentReader<'_>, full: &SyncSender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut block = vec![0; BLOCK];
+        let read = reader.read(&mut block).map(|read| {
+            block.truncate(read);
+            block
+        });
+        let last = read.as_ref().map_or(true, Vec::is_empty);
+        if read.as_ref().is_ok_and(Vec::is_empty) || full.send(read).is_err() || last {
+            return;
+        }
+    }
 }
 
 /// Marks the source's generation damaged if its bytes are to blame.

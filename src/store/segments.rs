@@ -102,6 +102,8 @@ pub struct SegmentWriter<'a> {
     current: Option<Current>,
     done: Vec<Segment>,
     cancel: Option<Arc<AtomicBool>>,
+    /// The digest of the one segment there will be.
+    known: Option<Sha256Sum>,
     broken: bool,
     failed: bool,
 }
@@ -109,7 +111,8 @@ pub struct SegmentWriter<'a> {
 struct Current {
     upload: Box<dyn Upload>,
     name: String,
-    hasher: Hasher,
+    /// None where the digest is known.
+    hasher: Option<Hasher>,
     bytes: u64,
 }
 
@@ -117,7 +120,14 @@ impl<'a> SegmentWriter<'a> {
     /// A stream named `file` in `folder` (ending in `/`), in segments of `limit` bytes at most.
     pub fn new(store: &'a dyn WriteStore, folder: &str, file: &str, limit: u64) -> Self {
         let (folder, file) = (folder.to_owned(), file.to_owned());
-        Self { store, folder, file, limit: limit.max(1), current: None, done: Vec::new(), cancel: None, broken: false, failed: false }
+        let limit = limit.max(1);
+        Self { store, folder, file, limit, current: None, done: Vec::new(), cancel: None, known: None, broken: false, failed: false }
+    }
+
+    /// A segment that is known already, from a [`SegmentReader`] that checks every byte before it gives out the last: it is not hashed
+    /// a second time.
+    pub fn of(store: &'a dyn WriteStore, folder: &str, segment: &Segment) -> Self {
+        Self { known: Some(segment.sha256), ..Self::new(store, folder, &segment.name, u64::MAX) }
     }
 
     /// The same, which does not go on waiting for the store once the flag is raised.
@@ -161,12 +171,12 @@ impl<'a> SegmentWriter<'a> {
         if let Some(cancel) = &self.cancel {
             upload.heed(cancel);
         }
-        Ok(Current { upload, name, hasher: Hasher::new(), bytes: 0 })
+        Ok(Current { upload, name, hasher: self.known.is_none().then(Hasher::new), bytes: 0 })
     }
 
     fn close(&mut self) -> Result<(), SegmentError> {
         let Some(Current { upload, name, hasher, bytes }) = self.current.take() else { return Ok(()) };
-        let sha256 = hasher.finish();
+        let Some(sha256) = hasher.map(Hasher::finish).or(self.known) else { return Err(self.gone_wrong().into()) };
         let key = format!("{}{name}", self.folder);
         if upload.commit()? == Created::Taken && digest(self.store, &key)? != sha256 {
             return Err(SegmentError::Taken { place: self.store.place(), key });
@@ -192,7 +202,9 @@ impl<'a> SegmentWriter<'a> {
                 Ok(n) => break n,
             }
         };
-        current.hasher.update(&buffer[..n]);
+        if let Some(hasher) = &mut current.hasher {
+            hasher.update(&buffer[..n]);
+        }
         current.bytes += n as u64;
         Ok(n)
     }
