@@ -188,23 +188,23 @@ impl LocalState {
                 self.write_json(&path, &flight)?;
             }
         }
-        self.clear_flights()
+        self.clear("flights")
     }
 
-    /// Removes what a run left that was killed between two writes here: a claim to be alive without a flight, a file half written.
-    fn clear_flights(&self) -> Result<(), StateError> {
-        let folder = self.root.join("flights");
-        for name in fs::read_dir(&folder).into_iter().flatten().filter_map(|e| e.ok()?.file_name().into_string().ok()) {
-            let run = name.strip_suffix(".alive").or_else(|| name.strip_prefix('.')?.strip_suffix(".json.new"));
-            let Some(run) = run.filter(|run| !folder.join(format!("{run}.json")).exists()) else { continue };
-            let alive = PathBuf::from(format!("flights/{run}.alive"));
-            // Held while it goes, so that a run that is just beginning sees that it has to begin again.
-            let held = File::open(self.root.join(&alive));
-            if held.as_ref().is_ok_and(|file| file.try_lock().is_err()) {
+    /// Removes what processes left in a folder of the state that were killed between two writes there: a claim to be alive that nothing
+    /// stands beside, a file half written. Whoever writes `NAME.json` there holds `NAME.alive` first.
+    pub fn clear(&self, folder: &str) -> Result<(), StateError> {
+        let path = self.root.join(folder);
+        for file in fs::read_dir(&path).into_iter().flatten().filter_map(|e| e.ok()?.file_name().into_string().ok()) {
+            let name = file.strip_suffix(".alive").or_else(|| file.strip_prefix('.')?.strip_suffix(".json.new"));
+            let Some(name) = name.filter(|name| !name.starts_with('.')) else { continue };
+            // Held while they go, so that a process that is just beginning sees that it has to begin again.
+            let alive = File::open(path.join(format!("{name}.alive")));
+            if alive.as_ref().is_ok_and(|alive| alive.try_lock().is_err()) || path.join(format!("{name}.json")).exists() {
                 continue;
             }
-            self.remove(&Path::new("flights").join(&name))?;
-            self.remove(&alive)?;
+            self.remove(&Path::new(folder).join(&file))?;
+            self.remove(&Path::new(folder).join(format!("{name}.alive")))?;
         }
         Ok(())
     }
@@ -242,11 +242,6 @@ impl LocalState {
 
     /// The names of the JSON files in a folder of the state, without their ending.
     pub fn names(&self, folder: &str) -> Result<Vec<String>, StateError> {
-        self.names_with(folder, ".json")
-    }
-
-    /// The names of the files in a folder of the state that end so, without that ending.
-    pub fn names_with(&self, folder: &str, ending: &str) -> Result<Vec<String>, StateError> {
         let path = self.root.join(folder);
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
@@ -254,7 +249,7 @@ impl LocalState {
             Err(source) => return Err(StateError { operation: "list", path, source }),
         };
         let mut names: Vec<String> = entries
-            .filter_map(|e| Some(e.ok()?.file_name().to_str()?.strip_suffix(ending)?.to_owned()))
+            .filter_map(|e| Some(e.ok()?.file_name().to_str()?.strip_suffix(".json")?.to_owned()))
             .filter(|n| !n.starts_with('.'))
             .collect();
         names.sort();

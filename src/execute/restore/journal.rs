@@ -195,6 +195,11 @@ pub(super) fn hold(ports: &Ports, run: &str) -> Result<Result<Held, String>, Sta
     ports.state.hold_file(&alive(run), &holder)
 }
 
+/// Removes what a restore that was killed beside its journal has left.
+pub(super) fn tidy(ports: &Ports) -> Result<(), StateError> {
+    ports.state.clear(FOLDER)
+}
+
 fn path_of(run: &str) -> PathBuf {
     PathBuf::from(format!("{FOLDER}/{run}.json"))
 }

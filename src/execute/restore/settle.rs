@@ -178,6 +178,7 @@ pub(super) fn recover_until(ports: &Ports, fault: &Fault) -> Result<Vec<Recovere
         };
         recovered.push(Recovered { run, what });
     }
+    journal::tidy(ports)?;
     Ok(recovered)
 }
 

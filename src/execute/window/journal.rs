@@ -123,17 +123,7 @@ pub(super) fn each(state: &LocalState) -> Result<Vec<Result<Journal, StateError>
 
 /// Removes what a run that was killed just before or just after its journal was there has left of a window.
 pub(super) fn tidy(state: &LocalState) -> Result<(), StateError> {
-    for engine in state.folders(FOLDER)? {
-        let folder = format!("{FOLDER}/{engine}");
-        for name in state.names_with(&folder, ".alive")? {
-            let alive = PathBuf::from(format!("{folder}/{name}.alive"));
-            let Ok(_held) = state.hold_file(&alive, "")? else { continue };
-            if !state.names(&folder)?.contains(&name) {
-                state.remove(&alive)?;
-            }
-        }
-    }
-    Ok(())
+    state.folders(FOLDER)?.iter().try_for_each(|engine| state.clear(&format!("{FOLDER}/{engine}")))
 }
 
 fn read(state: &LocalState, path: &Path) -> Result<Option<Journal>, StateError> {
@@ -221,18 +211,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = LocalState::new(folder.path().to_owned());
         let left = |n: u8| PathBuf::from(format!("quiet/engine/{n}.alive"));
+        let half = |n: u8| PathBuf::from(format!("quiet/engine/.{n}.json.new"));
         drop(state.hold_file(&left(1), "process 7 on host").unwrap().unwrap());
         let at_work = state.hold_file(&left(2), "process 8 on host").unwrap().unwrap();
         let journal: Journal = serde_json::from_str(STORED).unwrap();
         journal.write(&state).unwrap();
         drop(state.hold_file(&journal.path("alive"), "process 9 on host").unwrap().unwrap());
+        // 1 and 2 were, or are, at their first write; 3 lost its claim to a recovery that was killed itself.
+        for n in [1, 2, 3] {
+            std::fs::write(state.root().join(half(n)), "{").unwrap();
+        }
         tidy(&state).unwrap();
         let there = |path: &Path| state.root().join(path).exists();
-        assert_eq!((there(&left(1)), there(&left(2))), (false, true));
+        assert_eq!([left(1), half(1), half(3), left(2), half(2)].map(|path| there(&path)), [false, false, false, true, true]);
         assert_eq!((there(&journal.path("json")), there(&journal.path("alive"))), (true, true));
         drop(at_work);
         tidy(&state).unwrap();
-        assert!(!there(&left(2)));
+        assert!(!there(&left(2)) && !there(&half(2)));
     }
 
     #[test]
