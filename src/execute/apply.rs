@@ -158,8 +158,7 @@ impl Apply {
     /// Remembers the stores that are worked on, whoever made them: one that is not there the next time is away, and not new.
     fn remember(&self, facts: &Facts, request: &Request) -> Result<(), StateError> {
         let set = &self.order.set;
-        let policies = set.policies.values().filter(|policy| request.only.is_empty() || request.only.contains(&policy.name));
-        let stores: BTreeSet<&Name> = policies.flat_map(|policy| &policy.stores).collect();
+        let stores: BTreeSet<&Name> = request.selected(set).flat_map(|policy| &policy.stores).collect();
         let ready = stores.into_iter().filter_map(|name| Some((name, facts.stores.get(name)?.listing()?)));
         ready.into_iter().try_for_each(|(name, listing)| self.ports.state.remember_store(&set.instance, name, &listing.uuid))
     }
@@ -187,11 +186,11 @@ impl Apply {
     /// The plan over facts that hold what it must know of what it would remove.
     async fn informed(&self, mut facts: Facts, decide: impl Fn(&PolicySet, &Facts) -> Plan + Send + 'static) -> (Plan, Facts) {
         let (set, stores, role) = (Arc::clone(&self.order.set), self.ports.stores.clone(), self.order.request.role);
-        let asking = tokio::task::spawn_blocking(move || {
+        off(move || {
             let plan = candidates::informed(&set, &stores, &mut facts, role, |facts| decide(&set, facts));
             (plan, facts)
-        });
-        asking.await.unwrap_or_else(|lost| std::panic::resume_unwind(lost.into_panic()))
+        })
+        .await
     }
 
     async fn stage(&mut self, steps: Vec<Step>, facts: Facts) {

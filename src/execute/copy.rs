@@ -147,12 +147,18 @@ fn objects(
 fn read_ahead(mut reader: SegmentReader<'_>, full: &SyncSender<io::Result<Vec<u8>>>) {
     loop {
         let mut block = vec![0; BLOCK];
-        let read = reader.read(&mut block).map(|read| {
-            block.truncate(read);
-            block
-        });
-        let last = read.as_ref().map_or(true, Vec::is_empty);
-        if read.as_ref().is_ok_and(Vec::is_empty) || full.send(read).is_err() || last {
+        let sent = match reader.read(&mut block) {
+            Ok(0) => return,
+            Ok(n) => {
+                block.truncate(n);
+                full.send(Ok(block))
+            }
+            Err(error) => {
+                drop(full.send(Err(error)));
+                return;
+            }
+        };
+        if sent.is_err() {
             return;
         }
     }

@@ -60,7 +60,7 @@ impl Asking {
     pub(super) fn take(&self) -> Result<Asked, StateError> {
         let (set, request) = (&self.set, &self.request);
         let mut asked = Asked::default();
-        for policy in set.policies.values().filter(|p| request.only.is_empty() || request.only.contains(&p.name)) {
+        for policy in request.selected(set) {
             let host = &self.ports.host;
             let since = self.ports.now().format("%F %T UTC");
             let holder = format!("run {} of host {} (pid {}) since {since}", self.run, host.name, host.pid);

@@ -12,10 +12,9 @@ use crate::plan::{Plan, Request, Step, Work, decide};
 
 /// Each shown capture of `request` that something new keeps out of `plan`, and how it ends.
 pub(super) fn lost(order: &Order, plan: &Plan, facts: &Facts, now: Instant, request: &Request) -> Vec<(Step, StepResult)> {
-    let asked = |policy: &Name| request.only.is_empty() || request.only.contains(policy);
     let mut lost = Vec::new();
     for step in order.plan.steps.iter().filter(|step| matches!(step.work, Work::Capture { .. })) {
-        let Some(policy) = step.work.policy().filter(|policy| asked(policy) && !captures(plan, policy)) else { continue };
+        let Some(policy) = step.work.policy().filter(|policy| request.asks(policy) && !captures(plan, policy)) else { continue };
         // What is new may be in the way of others: alone, a policy whose slot is satisfied has no capture and nothing new.
         let alone = decide(&order.set, facts, now, &Request { only: BTreeSet::from([policy.clone()]), ..request.clone() });
         let own = news(order, &alone);

@@ -8,13 +8,12 @@ use std::io::{self, Read, Write};
 use super::error::StepError;
 use crate::archive::{Identities, ReadAt, ReadError, Recipient, Seal, SealError, Unsealed, UnsealedAt, seal_apart, sealable};
 use crate::source::Shape;
+use crate::store::layout;
 use crate::store::record::Record;
 use crate::store::segments::SegmentError;
 
 /// The word for it in a codec.
 const CODEC: &str = "age";
-/// What the names of encrypted objects end with.
-pub(super) const ENDING: &str = ".age";
 
 /// To whom something is encrypted; to nobody: it is not.
 pub(super) struct Sealing(Vec<Recipient>);
@@ -50,7 +49,7 @@ impl Sealing {
         if !self.is_on() {
             return plain;
         }
-        let named = |name: String| name + ENDING;
+        let named = |name: String| name + layout::ENCRYPTED;
         let codec = plain.codec.into_iter().chain([CODEC.to_owned()]).collect();
         Shape { payload: named(plain.payload), index: plain.index.map(named), codec, ..plain }
     }

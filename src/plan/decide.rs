@@ -11,8 +11,8 @@ use super::view::View;
 use super::{Request, Role, deletes, due, mirror, problem, space, sweeps, windows};
 use crate::facts::{Facts, StoreFacts};
 use crate::finding::{Finding, sort};
+use crate::model::PolicySet;
 use crate::model::id::{Instant, Name};
-use crate::model::{Policy, PolicySet};
 
 /// Decides everything.
 pub fn decide(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -> Plan {
@@ -107,17 +107,13 @@ pub(super) struct Removed {
     pub(super) changes_at: Option<Instant>,
 }
 
-pub(super) fn selected<'a>(set: &'a PolicySet, request: &'a Request) -> impl Iterator<Item = &'a Policy> {
-    set.policies.values().filter(|p| request.only.is_empty() || request.only.contains(&p.name))
-}
-
 fn makes(set: &PolicySet, facts: &Facts, now: Instant, request: &Request, findings: &mut Vec<Finding>) -> Vec<Step> {
     if request.role == Role::Janitor {
         return Vec::new();
     }
     let mut inits: BTreeSet<&Name> = BTreeSet::new();
     let mut captures = Vec::new();
-    for policy in selected(set, request) {
+    for policy in request.selected(set) {
         let view = View::new(set, policy, facts, now);
         let capture = due::capture(&view, facts, request, findings);
         // A store is made for what goes into it: for a source that cannot be read there is nothing.
@@ -155,7 +151,7 @@ pub fn copies(set: &PolicySet, facts: &Facts, now: Instant, request: &Request) -
     if request.role == Role::Janitor {
         return Vec::new();
     }
-    selected(set, request).flat_map(|policy| mirror::missing(&View::new(set, policy, facts, now))).collect()
+    request.selected(set).flat_map(|policy| mirror::missing(&View::new(set, policy, facts, now))).collect()
 }
 
 /// Whether copies make something whole beside themselves: what points at bytes that come back can then be copied in turn.
@@ -209,7 +205,7 @@ fn name_captures(copied: &mut [Step], makes: &[Step], now: Instant) {
 
 pub(super) fn removals_in(set: &PolicySet, facts: &Facts, now: Instant, request: &Request, findings: &mut Vec<Finding>) -> Removed {
     let mut removed = Removed { steps: Vec::new(), waiting: Vec::new(), candidates: Vec::new(), holdings: Vec::new(), changes_at: None };
-    for policy in selected(set, request) {
+    for policy in request.selected(set) {
         for judged in deletes::judge(&View::new(set, policy, facts, now), request.role, findings) {
             removed.steps.extend(judged.deletes);
             removed.waiting.extend(judged.waiting);
@@ -240,7 +236,8 @@ fn left(step: Step) -> Option<Waiting> {
 }
 
 fn next_slots<'a>(set: &'a PolicySet, now: Instant, request: &'a Request) -> impl Iterator<Item = Instant> + 'a {
-    selected(set, request)
+    request
+        .selected(set)
         .filter(|p| p.state.captures() && request.role != Role::Janitor)
         .filter_map(move |p| p.schedule.as_ref().and_then(|s| s.value.next_after(now, set.zone)))
 }

@@ -8,6 +8,7 @@
 //! | `deletes`, `sweeps`, `space` | what goes, and what keeps it from going |
 //! | `running`, `closure`, `mounts` | what needs what, what is quiet together, who writes what is read |
 //! | `windows`, `refusal` | who is quiet when, for how long about, and why somebody cannot be |
+//! | `request` | what was asked for, and what the host may do |
 //! | `decide` | all of it, in passes over the world as the pass before leaves it |
 //! | `evolve` | the world after a plan |
 //! | `explain` | why each artifact stays, for lists |
@@ -24,6 +25,7 @@ mod mirror;
 mod mounts;
 mod problem;
 mod refusal;
+mod request;
 mod retention;
 mod running;
 mod space;
@@ -35,39 +37,13 @@ mod view;
 mod window;
 mod windows;
 
-use std::collections::BTreeSet;
-
-use crate::model::id::Name;
-
 pub use bucket::{Bucket, Unit};
 pub use closure::quiet;
 pub use decide::{copies, decide, removals, unlocks};
 pub use evolve::evolve;
 pub use explain::{Explained, explain};
 pub use mounts::{mounters, writers_now};
+pub use request::{Request, Role};
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
 pub use step::{Candidate, FORMAT_VERSION, Holding, Plan, Reason, Step, Wait, Waiting, Work};
 pub use window::{Downtime, Handle, Quiet, Subject};
-
-/// What the operator asked of the plan.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Request {
-    /// Restricts the plan to these policies; empty for all.
-    pub only: BTreeSet<Name>,
-    /// Makes what is selected due, whatever its slots say.
-    pub now: bool,
-    /// What the host may do.
-    pub role: Role,
-}
-
-/// What a host may do in the stores.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Role {
-    /// Everything.
-    #[default]
-    Whole,
-    /// It captures and copies; what would be removed is named and left to a janitor.
-    Writer,
-    /// It removes and does nothing else: it asks no source and no engine, and any host may own the instance.
-    Janitor,
-}

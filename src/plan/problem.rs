@@ -1,6 +1,5 @@
 //! What stands in the way of a plan, as findings: one sentence that names the object, one that says what to do.
 
-use super::decide::selected;
 use super::deletes::SKEW;
 use super::refusal::Refusal;
 use super::view::View;
@@ -31,7 +30,7 @@ pub(super) enum Guard {
 
 /// Stores that are used by what was selected and cannot serve.
 pub(super) fn stores(set: &PolicySet, facts: &Facts, request: &Request) -> Vec<Finding> {
-    let used: std::collections::BTreeSet<&Name> = selected(set, request).flat_map(|p| &p.stores).collect();
+    let used: std::collections::BTreeSet<&Name> = request.selected(set).flat_map(|p| &p.stores).collect();
     let mut findings = Vec::new();
     for name in used {
         let span = set.stores.get(name).map(|s| s.span.clone());

@@ -175,6 +175,9 @@ pub enum Place<'a> {
     Reserved,
 }
 
+/// What the names of encrypted objects end with.
+pub const ENCRYPTED: &str = ".age";
+
 /// The key of the n-th claim.
 pub fn owner(instance: &Name, n: u32) -> String {
     format!("{instance}/owner/{n}.json")
@@ -182,7 +185,7 @@ pub fn owner(instance: &Name, n: u32) -> String {
 
 /// The key of a manifest's files.
 pub fn manifest(instance: &Name, sha256: &Sha256Sum, encrypted: bool) -> String {
-    format!("{instance}/manifests/{sha256}.tar.zst{}", if encrypted { ".age" } else { "" })
+    format!("{instance}/manifests/{sha256}.tar.zst{}", if encrypted { ENCRYPTED } else { "" })
 }
 
 /// The key of a record.
@@ -247,7 +250,7 @@ pub fn parse<'a>(instance: &Name, key: &'a str) -> Option<Place<'a>> {
     match Area::from_name(area)? {
         Area::Owner => Some(Place::Owner(number(rest.strip_suffix(".json")?)?)),
         Area::Manifests => {
-            let (rest, encrypted) = rest.strip_suffix(".age").map_or((rest, false), |rest| (rest, true));
+            let (rest, encrypted) = rest.strip_suffix(ENCRYPTED).map_or((rest, false), |rest| (rest, true));
             Some(Place::Manifest { sha256: rest.strip_suffix(".tar.zst")?.parse().ok()?, encrypted })
         }
         Area::Catalog => {
@@ -296,7 +299,7 @@ fn check_name(text: &str) -> Option<CheckKey> {
 /// Whether a payload's object is encrypted, as its name says: it ends with `.age`, before the number of a segment.
 pub fn is_encrypted(key: &str) -> bool {
     let numbered = key.rsplit_once('.').filter(|(_, n)| n.len() >= 3 && n.bytes().all(|byte| byte.is_ascii_digit()));
-    numbered.map_or(key, |(name, _)| name).rsplit_once('.').is_some_and(|(_, ending)| ending == "age")
+    numbered.map_or(key, |(name, _)| name).ends_with(ENCRYPTED)
 }
 
 /// The generation and the object's own name, of what follows `<id>/` in a payload's key.

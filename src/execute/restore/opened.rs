@@ -16,8 +16,9 @@ use crate::archive::{
     verify_stream,
 };
 use crate::execute::ports::Ports;
-use crate::execute::sealing::{ENDING, is_sealed, plain, plain_at, plain_codec};
+use crate::execute::sealing::{is_sealed, plain, plain_at, plain_codec};
 use crate::execute::verify::Stored;
+use crate::store::layout;
 use crate::store::record::{Record, Segment};
 use crate::store::segments::{SegmentError, SegmentReader, SegmentsAt};
 use crate::store::{ReadStore, StoreError};
@@ -150,7 +151,7 @@ impl<'a> Opened<'a> {
     /// The name of a stream's file.
     pub(super) fn file_name(&self) -> &str {
         let stored = self.owner.segments.first().map_or("payload", |segment| segment.name.as_str());
-        let plain = stored.strip_suffix(ENDING).unwrap_or(stored);
+        let plain = stored.strip_suffix(layout::ENCRYPTED).unwrap_or(stored);
         plain.strip_suffix(".zst").unwrap_or(plain)
     }
 

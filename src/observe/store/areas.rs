@@ -109,27 +109,31 @@ impl Join<'_> {
         }
         doubts.sort_unstable_by_key(|(_, key)| std::cmp::Reverse(key.id));
         for (name, key) in doubts.into_iter().take(DOUBTS) {
-            let whole = self.is_whole(&name, &key);
+            let whole = self.whole(&name, &key);
             let Some(series) = self.listing.series.get_mut(&name) else { continue };
             let Some(artifact) = series.artifacts.iter_mut().find(|a| a.id == key.id) else { continue };
             match whole {
-                Ok(true) => artifact.generations.iter_mut().filter(|g| g.n == key.generation).for_each(|g| g.payload = Payload::Complete),
+                Ok(Some(readable)) => artifact.generations.iter_mut().filter(|g| g.n == key.generation).for_each(|g| {
+                    g.payload = Payload::Complete;
+                    g.readable = readable;
+                }),
                 // its record is gone too: it was removed meanwhile
                 Err(error) if error.is_not_found() => artifact.generations.retain(|g| g.n != key.generation),
-                Ok(false) | Err(_) => {}
+                Ok(None) | Err(_) => {}
             }
         }
     }
 
-    fn is_whole(&self, series: &Name, key: &CatalogKey) -> Result<bool, StoreError> {
+    /// Whether its payload is for everybody to read; none if it is not whole.
+    fn whole(&self, series: &Name, key: &CatalogKey) -> Result<Option<bool>, StoreError> {
         let bytes = self.store.get(&layout::record(self.instance, series, key))?;
-        let Ok(record) = Record::read(&bytes) else { return Ok(false) };
+        let Ok(record) = Record::read(&bytes) else { return Ok(None) };
         let folder = layout::payload_folder(self.instance, series, &key.id, key.generation);
         for object in record.objects() {
             if self.store.look(&format!("{folder}{}", object.name))?.is_none_or(|found| found.bytes != object.bytes) {
-                return Ok(false);
+                return Ok(None);
             }
         }
-        Ok(record.matches(key).is_ok())
+        Ok(record.matches(key).is_ok().then(|| record.recipients.is_empty()))
     }
 }

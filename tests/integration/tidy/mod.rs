@@ -5,6 +5,7 @@
 mod code;
 mod examples;
 mod paths;
+mod roles;
 mod rules;
 
 use std::fs;
