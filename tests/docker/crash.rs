@@ -21,7 +21,7 @@ fn fill(stack: &Stack) {
 
 /// Starts a run and kills it once it has said so many lines; whether it was killed before its end, and how many lines there were.
 fn killed_after(stack: &Stack, lines: usize) -> (bool, usize) {
-    let mut child = stack.start(&["apply", "--yes", "--now", "--format", "json"]);
+    let mut child = stack.world.start(&["apply", "--yes", "--now", "--format", "json"]);
     let mut seen = 0;
     let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
     while seen < lines && out.next().is_some_and(|line| line.is_ok()) {
@@ -88,7 +88,7 @@ fn a_run_that_is_killed_at_any_instant_is_recovered_from() {
     let mut kills = 0;
     for round in 0..10_u64 {
         let at = Duration::from_millis(20 + seed.rotate_left(u32::try_from(round * 7).unwrap()) % 1500);
-        let mut child = stack.start(&["apply", "--yes", "--now", "--quiet"]);
+        let mut child = stack.world.start(&["apply", "--yes", "--now", "--quiet"]);
         let begun = Instant::now();
         until("its time has come", || begun.elapsed() >= at || child.try_wait().unwrap().is_some());
         kills += usize::from(kill(&mut child));
@@ -101,11 +101,11 @@ fn a_run_that_is_killed_at_any_instant_is_recovered_from() {
 fn an_engine_that_is_killed_in_the_middle_of_a_window_is_waited_for() {
     let stack = Stack::on(Engine::own(), |yaml| yaml);
     fill(&stack);
-    let child = stack.start(&["apply", "--yes"]);
+    let child = stack.world.start(&["apply", "--yes"]);
     stack.project.service("back").until("exited");
     stack.engine.kill();
     stack.engine.start();
-    let ran = stack.ended(child);
+    let ran = stack.world.ended(child);
     // What was read may or may not have been read before: either way, everything runs and what is listed restores.
     assert!(ran.code == 0 || ran.code == 3, "{ran}");
     let _ = stack.world.run("recover").good();
@@ -121,11 +121,11 @@ fn a_signal_wakes_everything_before_the_run_ends() {
     let stack = Stack::new();
     fill(&stack);
     for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
-        let child = stack.start(&["apply", "--yes", "--now"]);
+        let child = stack.world.start(&["apply", "--yes", "--now"]);
         stack.project.service("front").until("exited");
         let sent = std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
         assert!(sent.success());
-        let _ = stack.ended(child).ends(code).says(&[&format!("SIG{name}: ending in good order")]);
+        let _ = stack.world.ended(child).ends(code).says(&[&format!("SIG{name}: ending in good order")]);
         stack.all_run();
     }
     let _ = stack.world.run("apply --yes").good();

@@ -44,8 +44,8 @@ fn a_bucket_that_goes_away_during_the_capture_wakes_what_was_quiet() {
     site.slow();
     let child = site.waiting(&["apply", "--yes"]);
     proxy.goes_down();
-    site.go_on();
-    let _ = site.ended(child).ends(3).says(&["FAILED: capture:policy.web"]);
+    site.world.go_on();
+    let _ = site.world.ended(child).ends(3).says(&["FAILED: capture:policy.web"]);
     site.awake();
     proxy.heals();
     assert_eq!(bucket.keys("prod/demo/catalog/"), Vec::<String>::new());

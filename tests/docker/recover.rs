@@ -18,7 +18,7 @@ fn cut() -> Stack {
                [policy.slow]\nsource = \"slow\"\nschedule = \"hourly\"\nstores = [\"local\"]\n",
     );
     assert!(std::process::Command::new("mkfifo").arg(stack.world.path("pipe")).status().unwrap().success());
-    let mut child = stack.start(&["apply", "--yes"]);
+    let mut child = stack.world.start(&["apply", "--yes"]);
     until("everything is quiet", || stack.states()[..3].iter().all(|state| state == "exited"));
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
@@ -96,7 +96,7 @@ fn an_engine_that_cannot_be_reached_keeps_the_journal() {
 fn a_stop_that_is_still_under_way_is_waited_for_and_undone() {
     // It takes a while to end, and says when it has begun to.
     let site = Site::with(&[], &["sh", "-c", "trap 'touch /tmp/ending; usleep 3000000; exit 0' TERM; while :; do usleep 50000; done"]);
-    let mut child = site.start(&["apply", "--yes"]);
+    let mut child = site.world.start(&["apply", "--yes"]);
     let asked = || site.engine.client.ask(&["exec", &site.web.id, "test", "-e", "/tmp/ending"]).status.success();
     until("it has been told to end", asked);
     child.kill().unwrap();

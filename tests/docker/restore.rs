@@ -109,11 +109,11 @@ fn a_container_that_is_started_after_the_plan_stops_the_restore() {
         std::fs::remove_file(site.volume.folder.join(name)).unwrap();
     }
     site.volume.write("kept", "written after the capture");
-    let child = site.start(&["restore", "web", "--yes"]);
+    let child = site.world.start(&["restore", "web", "--yes"]);
     until("the service is being stopped", || site.volume.folder.join("ending").exists());
     late.tell("start");
     site.volume.write("go", "");
-    let _ = site.ended(child).ends(3).says(&[&late.name, "mounted since the restore was planned", "nothing was put in place"]);
+    let _ = site.world.ended(child).ends(3).says(&[&late.name, "mounted since the restore was planned", "nothing was put in place"]);
     assert_eq!(site.volume.read("kept"), b"written after the capture");
     site.awake();
     assert_eq!(late.state(), "running");

@@ -36,8 +36,8 @@ fn a_pair_of_commands_of_the_host_is_around_the_capture() {
     let site = flagged("echo up >flag");
     let _ = site.world.run("plan").good().says(&["stop service.flag: `sh -c echo up >flag`", "start service.flag"]);
     let child = site.waiting(&["apply", "--yes"]);
-    site.go_on();
-    let _ = site.ended(child).good();
+    site.world.go_on();
+    let _ = site.world.ended(child).good();
     assert!(!site.world.path("flag").exists());
     assert_eq!(fs::read_to_string(site.world.path("resumed")).unwrap(), "down\n");
     site.untouched();
@@ -68,7 +68,7 @@ fn what_a_killed_run_has_quiesced_is_resumed_by_recover() {
     let mut child = site.waiting(&["apply", "--yes"]);
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
-    site.close_pipe();
+    site.world.close_pipe();
     assert!(site.world.path("flag").exists());
     let _ = site.world.harmless("plan").good().says(&["recover", "service.flag"]);
     let _ = site.world.run("recover").good().says(&["awake again", "service.flag"]);

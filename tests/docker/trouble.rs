@@ -65,8 +65,8 @@ fn one_that_is_killed_while_it_is_paused_comes_back() {
     assert_eq!(site.web.state(), "paused");
     site.web.tell("kill");
     site.web.until("exited");
-    site.go_on();
-    let _ = site.ended(child).good().says(&["was paused, not stopped", "crash-consistent"]);
+    site.world.go_on();
+    let _ = site.world.ended(child).good().says(&["was paused, not stopped", "crash-consistent"]);
     site.awake();
     assert_eq!(site.record()["consistency"], "crash");
 }
@@ -117,9 +117,9 @@ fn one_that_is_started_during_the_capture_spoils_it_and_is_left_running() {
     let child = site.waiting(&["apply", "--yes"]);
     site.web.tell("start");
     let theirs = site.web.started_at();
-    site.go_on();
+    site.world.go_on();
     let said = format!("crash-consistent: container `{}` was started while it should have been quiet", site.web.name);
-    let _ = site.ended(child).good().says(&[&said]);
+    let _ = site.world.ended(child).good().says(&[&said]);
     site.awake();
     assert_eq!(site.web.started_at(), theirs, "it was started twice");
     assert_eq!(site.record()["consistency"], "crash");
@@ -132,8 +132,8 @@ fn a_strict_policy_lists_nothing_of_one_that_was_started_meanwhile() {
     site.policy("strict = true");
     let child = site.waiting(&["apply", "--yes"]);
     site.web.tell("start");
-    site.go_on();
-    let _ = site.ended(child).ends(3).says(&["was started while it should have been quiet", "policy `web` is strict"]);
+    site.world.go_on();
+    let _ = site.world.ended(child).ends(3).says(&["was started while it should have been quiet", "policy `web` is strict"]);
     site.awake();
     site.nothing_made();
 }
@@ -150,8 +150,8 @@ fn one_that_its_engine_starts_again_spoils_the_capture() {
     let _ = site.engine.client.ask(&["unpause", &site.web.id]);
     until("its engine has started it again", || site.web.state() == "running" && site.web.started_at() != site.started_at);
     let theirs = site.web.started_at();
-    site.go_on();
-    let _ = site.ended(child).good().says(&["crash-consistent: container", "was started while it should have been quiet"]);
+    site.world.go_on();
+    let _ = site.world.ended(child).good().says(&["crash-consistent: container", "was started while it should have been quiet"]);
     site.awake();
     assert_eq!((site.web.started_at(), site.record()["consistency"].as_str()), (theirs, Some("crash")));
 }
@@ -164,9 +164,9 @@ fn one_that_is_thawed_during_the_capture_spoils_it_and_is_left_running() {
     site.slow();
     let child = site.waiting(&["apply", "--yes"]);
     site.web.tell("unpause");
-    site.go_on();
+    site.world.go_on();
     let said = format!("container `{}` was thawed while it should have been quiet, and policy `web` is strict", site.web.name);
-    let _ = site.ended(child).ends(3).says(&[&said]);
+    let _ = site.world.ended(child).ends(3).says(&[&said]);
     site.untouched();
     assert_eq!(site.web.state(), "running");
     site.nothing_made();
@@ -186,10 +186,10 @@ fn a_capture_that_takes_too_long_is_broken_off() {
 #[test]
 fn a_run_that_is_interrupted_while_something_takes_long_to_end_wakes_it() {
     let site = Site::with(&["--stop-timeout", "4"], &STUBBORN);
-    let child = site.start(&["apply", "--yes"]);
+    let child = site.world.start(&["apply", "--yes"]);
     until("the journal is written", || site.world.files("state/quiet").iter().any(|file| file.contains(".json")));
     signal(&child.id().to_string(), "TERM");
-    let _ = site.ended(child).ends(143).says(&["SIGTERM: ending in good order"]);
+    let _ = site.world.ended(child).ends(143).says(&["SIGTERM: ending in good order"]);
     assert_eq!(site.web.state(), "running");
     site.world.run("recover").good().says(&["There is nothing to recover"]).hides(&["STUCK"]);
     site.nothing_made();
@@ -199,7 +199,7 @@ fn a_run_that_is_interrupted_while_something_takes_long_to_end_wakes_it() {
 #[test]
 fn a_second_signal_waits_until_what_is_quiet_is_awake() {
     let site = Site::with(&["--stop-timeout", "4"], &STUBBORN);
-    let mut child = site.start(&["apply", "--yes"]);
+    let mut child = site.world.start(&["apply", "--yes"]);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     until("the journal is written", || site.world.files("state/quiet").iter().any(|file| file.contains(".json")));
     let mut says = |said: &str| assert!(lines.any(|line| line.unwrap().contains(said)), "{said}");
@@ -211,7 +211,7 @@ fn a_second_signal_waits_until_what_is_quiet_is_awake() {
     signal(&pid, "HUP");
     says("SIGHUP again");
     says("done: start:service.web");
-    let _ = site.ended(child).ends(143);
+    let _ = site.world.ended(child).ends(143);
     assert_eq!(site.web.state(), "running");
     site.world.run("recover").good().says(&["There is nothing to recover"]).hides(&["STUCK"]);
     site.nothing_made();
@@ -266,8 +266,8 @@ fn a_second_run_waits_for_nothing_and_touches_nothing() {
         site.world.run("apply --yes --now").good().says(&["skipped: policy.web", "skipped: policy.same", "done: capture:policy.config"]);
     // What another run has made quiet is not at rest: it may be woken at any time.
     assert_eq!(site.world.records("backups", "same").len(), 0);
-    site.go_on();
-    let _ = site.ended(child).good();
+    site.world.go_on();
+    let _ = site.world.ended(child).good();
     site.awake();
 }
 
@@ -290,8 +290,8 @@ fn two_manifests_that_quiet_the_same_container_do_so_one_after_the_other() {
         "Nothing ran",
     ]);
     assert_eq!(site.web.started_at(), theirs, "{ran}");
-    site.go_on();
-    let _ = site.ended(child).good();
+    site.world.go_on();
+    let _ = site.world.ended(child).good();
     let _ = site.world.run("-f other.toml apply --yes").good();
     site.awake();
 }

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::process::Stdio;
 
 use crate::support::{World, digest};
 
@@ -19,17 +18,6 @@ fn two_policies() -> World {
     let text = fs::read_to_string(world.path("lucid-policy.toml")).unwrap();
     let other = "[policy.other]\nsource = \"config\"\nschedule = \"nightly\"\nretention = \"month\"\nstores = [\"local\"]\n";
     world.file("lucid-policy.toml", text + other);
-    world
-}
-
-/// The quickstart with three artifacts that its retention lets go, and four that it keeps.
-fn with_expired() -> World {
-    let world = World::with("keep_within = \"30d\", min_count = 3", "keep_within = \"5d\", min_count = 2");
-    world.history([240, 216, 192]);
-    world.edit("keep_within = \"5d\", min_count = 2", "keep_within = \"30d\", min_count = 2");
-    world.history([72, 48, 24]);
-    let _ = world.run("apply").good();
-    world.edit("keep_within = \"30d\", min_count = 2", "keep_within = \"5d\", min_count = 2");
     world
 }
 
@@ -104,7 +92,7 @@ fn a_second_store_that_is_away_does_not_stop_the_first() {
 
 #[test]
 fn a_held_artifact_stays_until_it_is_released() {
-    let world = with_expired();
+    let world = World::with_expired();
     let oldest = world.ids("backups", "config").remove(0);
     let _ = world.harmless("plan").good().says(&[&format!("- delete policy.config {oldest}")]);
     let _ = world.run(&format!("hold {oldest} --name audit --reason inspection")).good().says(&["held", "as `audit`"]);
@@ -132,7 +120,7 @@ fn a_hold_covers_every_store_that_has_the_artifact() {
 
 #[test]
 fn a_saved_plan_is_applied_as_it_was_shown() {
-    let world = with_expired();
+    let world = World::with_expired();
     let _ = world.run("plan --out plan.json").good();
     let _ = world.run("apply --plan plan.json").good().says(&["done: delete:"]);
     let _ = world.harmless("plan --detailed-exitcode").good();
@@ -151,7 +139,7 @@ fn a_saved_plan_of_another_manifest_is_stale() {
 
 #[test]
 fn a_saved_plan_deletes_nothing_that_it_does_not_name() {
-    let world = with_expired();
+    let world = World::with_expired();
     let oldest = world.ids("backups", "config").remove(0);
     let _ = world.run(&format!("hold {oldest}")).good();
     let _ = world.run("plan --out plan.json").good().hides(&[&format!("config {oldest}")]);
@@ -186,7 +174,7 @@ fn a_policy_that_another_run_holds_is_left_to_it_and_its_holder_is_named() {
 
 #[test]
 fn a_series_that_no_policy_names_is_shown_and_never_deleted() {
-    let world = with_expired();
+    let world = World::with_expired();
     let before = world.records("backups", "config");
     world.edit("[policy.config]", "[policy.renamed]");
     let _ = world.harmless("plan").good().says(&["7 artifacts of series `config`", "never deleted"]);
@@ -232,7 +220,7 @@ fn looking_changes_nothing_before_and_after_the_first_run() {
 
 #[test]
 fn a_paused_policy_does_nothing_and_a_retired_one_only_lets_go() {
-    let world = with_expired();
+    let world = World::with_expired();
     world.edit("stores    = [\"local\"]", "stores    = [\"local\"]\nstate = \"paused\"");
     let _ = world.harmless("plan --now --detailed-exitcode").good().says(&["3 artifacts of policy `config`", "the policy is paused"]);
     let _ = world.harmless("status --check").good().says(&["paused"]);
@@ -334,7 +322,7 @@ fn a_reader_that_goes_away_is_no_error() {
     let world = World::quickstart();
     let _ = world.run("apply").good();
     for words in [&["schema"][..], &["--help"], &["explain"], &["plan", "--format", "json"], &["apply", "--now", "--format", "json"]] {
-        let mut child = world.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = world.start(words);
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""), "{words:?}");

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
-use crate::support::{Ran, World, until};
+use crate::support::{World, until};
 
 /// A source that writes, says that it has begun, and waits until somebody writes into a pipe.
 const WAITING: &str = "[source.command.slow]\n\
@@ -16,17 +16,8 @@ fn waiting() -> World {
     let world = World::quickstart();
     let text = fs::read_to_string(world.path("lucid-policy.toml")).unwrap();
     world.file("lucid-policy.toml", text + WAITING);
-    assert!(Command::new("mkfifo").arg(world.path("pipe")).status().unwrap().success());
+    world.pipe();
     world
-}
-
-/// Starts an apply; its output is read once it has ended.
-fn started(world: &World, words: &[&str]) -> Child {
-    world.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-fn ended(world: &World, child: Child) -> Ran {
-    Ran::new(child.wait_with_output().unwrap(), world.folder().to_string_lossy().into_owned())
 }
 
 fn signal(child: &Child, name: &str) {
@@ -36,14 +27,14 @@ fn signal(child: &Child, name: &str) {
 #[track_caller]
 fn ends_in_good_order(name: &str, code: i32) {
     let world = waiting();
-    let child = started(&world, &["apply", "--only", "policy.slow"]);
+    let child = world.start(&["apply", "--only", "policy.slow"]);
     until("the command has begun", || world.path("begun").exists());
     signal(&child, name);
-    let ran = ended(&world, child).ends(code).says(&[&format!("SIG{name}: ending in good order"), "Interrupted"]);
+    let ran = world.ended(child).ends(code).says(&[&format!("SIG{name}: ending in good order"), "Interrupted"]);
     assert_eq!((world.files("backups/demo/data"), world.files("backups/demo/catalog")), (vec![], vec![]), "{ran}");
     let _ = world.run("list").good().says(&["No artifacts."]);
     fs::remove_file(world.path("pipe")).unwrap();
-    fs::write(world.path("pipe"), "the rest\n").unwrap();
+    world.go_on();
     let _ = world.run("apply").good().says(&["done: capture:policy.slow"]);
     let _ = world.run("verify").good();
     let _ = world.harmless("plan --detailed-exitcode").good().says(&["No changes."]);
@@ -67,30 +58,30 @@ fn a_hang_up_ends_a_capture_in_good_order() {
 #[test]
 fn a_second_run_is_told_who_holds_the_policy_and_waits_for_nothing() {
     let world = waiting();
-    let child = started(&world, &["apply", "--only", "policy.slow"]);
+    let child = world.start(&["apply", "--only", "policy.slow"]);
     until("the command has begun", || world.path("begun").exists());
     let holder = format!("(pid {})", child.id());
     let _ = world.run("apply --now --only policy.slow").ends(11).says(&["policy.slow is held by run", &holder, "Nothing ran"]);
     // What the other run does not hold is done.
     let _ = world.run("apply").good().says(&["skipped: policy.slow", "done: capture:policy.config"]);
-    fs::write(world.path("pipe"), "the rest\n").unwrap();
-    let _ = ended(&world, child).good();
+    world.go_on();
+    let _ = world.ended(child).good();
     let _ = world.harmless("plan --detailed-exitcode").good().says(&["No changes."]);
 }
 
 #[test]
 fn a_capture_that_was_killed_is_swept_by_the_next_run() {
     let world = waiting();
-    let mut child = started(&world, &["apply", "--only", "policy.slow"]);
+    let mut child = world.start(&["apply", "--only", "policy.slow"]);
     until("the command has begun", || world.path("begun").exists());
     until("something is written", || !world.files("backups/demo/data").is_empty());
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
     let _ = world.run("list").good().says(&["No artifacts."]);
     // The command has outlived the run; it ends once its pipe does.
-    fs::write(world.path("pipe"), "the rest\n").unwrap();
+    world.go_on();
     fs::remove_file(world.path("pipe")).unwrap();
-    fs::write(world.path("pipe"), "the rest\n").unwrap();
+    world.go_on();
     let _ = world.harmless("plan").good().says(&["- sweep store.local", "left by runs that did not end"]);
     let _ = world.run("apply").good().says(&["done: sweep:store.local"]);
     clean(&world);
@@ -128,7 +119,7 @@ fn a_run_that_is_killed_anywhere_leaves_what_restores_and_the_next_one_finishes(
         for n in 0..40 {
             world.file(&format!("data/{n}"), format!("{n} ").repeat(20_000));
         }
-        let mut child = started(&world, &["apply"]);
+        let mut child = world.start(&["apply"]);
         let there = || ["backups", "second", "state"].iter().map(|f| entries(&world.path(f))).sum::<usize>();
         until("so much is there, or all of it", || there() >= point * 3 || child.try_wait().unwrap().is_some());
         killed += usize::from(child.kill().is_ok() && child.wait().unwrap().signal() == Some(9));

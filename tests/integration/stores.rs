@@ -6,24 +6,13 @@ use serde_json::Value;
 
 use crate::support::{World, digest};
 
-/// The quickstart with three artifacts that its retention lets go, and four that it keeps.
-fn with_expired() -> World {
-    let world = World::with("keep_within = \"30d\", min_count = 3", "keep_within = \"5d\", min_count = 2");
-    world.history([240, 216, 192]);
-    world.edit("keep_within = \"5d\", min_count = 2", "keep_within = \"30d\", min_count = 2");
-    world.history([72, 48, 24]);
-    let _ = world.run("apply").good();
-    world.edit("keep_within = \"30d\", min_count = 2", "keep_within = \"5d\", min_count = 2");
-    world
-}
-
 fn steps(plan: &Value) -> Vec<Value> {
     plan["steps"].as_array().unwrap().clone()
 }
 
 #[test]
 fn an_inventory_is_planned_where_there_is_nothing_else() {
-    let world = with_expired();
+    let world = World::with_expired();
     let said = world.harmless("inventory --out inventory.json").good().told();
     assert!(said.contains("1 store with 7 artifacts"), "{said}");
     let text = fs::read_to_string(world.path("inventory.json")).unwrap();
@@ -87,7 +76,7 @@ fn an_inventory_shows_captures_and_no_stops() {
 
 #[test]
 fn a_host_that_may_not_delete_names_what_waits_for_the_janitor() {
-    let world = with_expired();
+    let world = World::with_expired();
     let before = world.ids("backups", "config");
     let _ = world.harmless("plan --no-delete --detailed-exitcode").good().says(&["wait for a janitor", &before[0]]).hides(&["- delete"]);
     let _ = world.run("apply --no-delete --now").good().says(&["done: capture:policy.config", "wait for a janitor"]);
@@ -102,7 +91,7 @@ fn a_host_that_may_not_delete_names_what_waits_for_the_janitor() {
 
 #[test]
 fn a_janitor_on_another_host_deletes_and_does_nothing_else() {
-    let world = with_expired();
+    let world = World::with_expired();
     // the host that captures is another one
     let owner = world.path("backups/demo/owner/1.json");
     let mut claim: Value = serde_json::from_slice(&fs::read(&owner).unwrap()).unwrap();
@@ -140,7 +129,7 @@ fn rules_of(world: &World) -> String {
 
 #[test]
 fn a_listing_without_payload_says_what_it_leaves_out_and_deletes_nothing() {
-    let world = with_expired();
+    let world = World::with_expired();
     let ids = world.ids("backups", "config");
     fs::remove_file(world.path(&format!("backups/demo/data/config/{}/files.tar.zst", ids[6]))).unwrap();
     let _ = world.harmless("plan").good().says(&["damaged", "+ capture policy.config"]);

@@ -23,14 +23,14 @@ fn captures(ends: &[Ran]) -> usize {
 fn a_second_run_is_told_who_holds_the_series() {
     let site = Site::streamed();
     site.slow();
-    let child = site.start(&["apply", "--only", "policy.slow"]);
+    let child = site.world.start(&["apply", "--only", "policy.slow"]);
     until("the capture has begun", || site.world.path("begun").exists());
     let twin = site.twin();
     let _ = twin.run("apply --now --only policy.slow").ends(11).says(&["policy.slow", "is held by run", "Nothing ran"]);
     // What is not held is done.
     let _ = twin.run("apply").good().says(&["done: capture:policy.config"]);
-    site.go_on();
-    let _ = site.ended(child).good();
+    site.world.go_on();
+    let _ = site.world.ended(child).good();
     assert_eq!((site.records("slow").len(), site.records("config").len()), (1, 1));
     let _ = twin.run("plan --detailed-exitcode").good().says(&["No changes."]);
 }
@@ -104,11 +104,11 @@ fn neither_deletes_what_the_other_has_just_made() {
 fn a_lease_of_a_killed_run_is_named_and_can_be_broken() {
     let site = Site::streamed();
     site.slow();
-    let mut child = site.start(&["apply", "--only", "policy.slow"]);
+    let mut child = site.world.start(&["apply", "--only", "policy.slow"]);
     until("the capture has begun", || site.world.path("begun").exists());
     child.kill().unwrap();
     child.wait().unwrap();
-    site.end_command();
+    site.world.close_pipe();
     site.world.edit("head -c 40000000 /dev/urandom; touch begun; cat pipe", "echo done");
     // Another place cannot know that the run is dead: it waits for its lease to end, or is told.
     let twin = site.twin();

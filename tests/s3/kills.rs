@@ -23,7 +23,7 @@ fn killed(make: impl Fn() -> Site, points: usize, rate: u64) {
         let proxy = Proxy::new();
         proxy.slows(Way::Up, rate);
         site.through(&proxy.endpoint);
-        let mut child = site.start(&["apply"]);
+        let mut child = site.world.start(&["apply"]);
         let there = || entries(&site.world.path("state")) + site.bucket.keys("").len() + site.bucket.parts() + site.bucket.uploads().len();
         until("so much is there, or all of it", || there() >= point || child.try_wait().unwrap().is_some());
         killed += usize::from(child.kill().is_ok() && child.wait().unwrap().signal() == Some(9));

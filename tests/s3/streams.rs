@@ -60,10 +60,10 @@ fn a_source_that_fails_completes_no_upload() {
 fn an_interrupted_capture_aborts_its_upload() {
     let site = Site::streamed();
     site.slow();
-    let child = site.start(&["apply", "--only", "policy.slow"]);
+    let child = site.world.start(&["apply", "--only", "policy.slow"]);
     until("an upload has begun", || !site.bucket.uploads().is_empty());
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
-    let _ = site.ended(child).ends(143).says(&["SIGTERM: ending in good order"]);
+    let _ = site.world.ended(child).ends(143).says(&["SIGTERM: ending in good order"]);
     assert_eq!((site.below("catalog/slow/"), site.below("data/slow/"), site.bucket.uploads()), (vec![], vec![], vec![]));
 }
 
@@ -72,11 +72,11 @@ fn an_upload_of_a_killed_run_is_swept_by_the_next_and_a_strangers_is_not() {
     let site = Site::streamed();
     site.bucket.begin_upload("elsewhere/large");
     site.slow();
-    let mut child = site.start(&["apply", "--only", "policy.slow"]);
+    let mut child = site.world.start(&["apply", "--only", "policy.slow"]);
     until("an upload has begun", || site.bucket.uploads().len() == 2);
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
-    site.end_command();
+    site.world.close_pipe();
     let _ = site.world.run("list").good().says(&["No artifacts."]);
     let _ = site.harmless("plan").good().says(&["- sweep store.offsite"]);
     site.world.edit("head -c 40000000 /dev/urandom; touch begun; cat pipe", "head -c 40000000 /dev/urandom");

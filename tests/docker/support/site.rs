@@ -1,11 +1,11 @@
 //! One container with one volume, and a world that backs the volume up while the container is quiet. Cheaper than a stack.
 
-use std::fs::{self, OpenOptions};
-use std::process::{Child, Command, Stdio};
+use std::fs;
+use std::process::Child;
 
 use super::stack::rest;
 use super::{Container, Engine, Volume};
-use crate::shared::{Ran, World, until};
+use crate::shared::{World, until};
 
 /// A container `web` that runs, its volume, its engine, and a world with a manifest for it.
 #[must_use]
@@ -70,39 +70,15 @@ impl Site {
             &format!("[source.volume.web]\nvolumes = [\"{}\"]\n", self.volume.name),
             "[source.command.web]\ncommand = [\"sh\", \"-c\", \"touch begun; cat pipe\"]\n",
         );
-        assert!(Command::new("mkfifo").arg(self.world.path("pipe")).status().unwrap().success());
+        self.world.pipe();
     }
 
     /// Starts a run, and waits until its capture waits.
     #[track_caller]
     pub(crate) fn waiting(&self, words: &[&str]) -> Child {
-        let child = self.start(words);
+        let child = self.world.start(words);
         until("the capture has begun", || self.world.path("begun").exists());
         child
-    }
-
-    /// Lets the capture end well.
-    #[track_caller]
-    pub(crate) fn go_on(&self) {
-        fs::write(self.world.path("pipe"), "the rest\n").unwrap();
-    }
-
-    /// Ends whoever still waits for the pipe.
-    #[track_caller]
-    pub(crate) fn close_pipe(&self) {
-        drop(OpenOptions::new().read(true).write(true).open(self.world.path("pipe")).unwrap());
-    }
-
-    /// The program at work.
-    #[track_caller]
-    pub(crate) fn start(&self, words: &[&str]) -> Child {
-        self.world.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    /// How it ended.
-    #[track_caller]
-    pub(crate) fn ended(&self, child: Child) -> Ran {
-        Ran::new(child.wait_with_output().unwrap(), self.world.folder().to_string_lossy().into_owned())
     }
 
     /// The container was not touched.

@@ -2,12 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::process::{Child, Stdio};
 
 use chrono::Timelike;
 
 use super::{Engine, Project};
-use crate::shared::{Ran, World, until};
+use crate::shared::{World, until};
 
 /// Keeps two files equal, and ends between two lines when it is told to: a reader that sees them differ has read while it wrote.
 const WRITER: &str = "trap 'end=1' TERM INT; n=0; \
@@ -133,18 +132,6 @@ impl Stack {
     pub(crate) fn record(&self) -> serde_json::Value {
         let path = self.world.records("backups", "stack").pop().unwrap();
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-    }
-
-    /// The program at work.
-    #[track_caller]
-    pub(crate) fn start(&self, words: &[&str]) -> Child {
-        self.world.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    /// How it ended.
-    #[track_caller]
-    pub(crate) fn ended(&self, child: Child) -> Ran {
-        Ran::new(child.wait_with_output().unwrap(), self.world.folder().to_string_lossy().into_owned())
     }
 }
 

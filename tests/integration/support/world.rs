@@ -2,9 +2,9 @@
 //! for the Docker engine of the tests.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -150,6 +150,36 @@ impl World {
     #[must_use]
     pub(crate) fn args(&self, args: &[&str]) -> Ran {
         self.finish(&mut self.command(args))
+    }
+
+    /// The program at work.
+    #[track_caller]
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// How it ended.
+    #[track_caller]
+    pub(crate) fn ended(&self, child: Child) -> Ran {
+        Ran::new(child.wait_with_output().unwrap(), self.shown_folder())
+    }
+
+    /// Makes the pipe `pipe`: who reads from it waits for [`World::go_on`].
+    #[track_caller]
+    pub(crate) fn pipe(&self) {
+        assert!(Command::new("mkfifo").arg(self.path("pipe")).status().unwrap().success());
+    }
+
+    /// Lets the reader of the pipe end well.
+    #[track_caller]
+    pub(crate) fn go_on(&self) {
+        fs::write(self.path("pipe"), "the rest\n").unwrap();
+    }
+
+    /// Ends a reader whom the run that had started it has left behind.
+    #[track_caller]
+    pub(crate) fn close_pipe(&self) {
+        drop(File::options().read(true).write(true).open(self.path("pipe")).unwrap());
     }
 
     /// Runs what was made with [`World::command`].

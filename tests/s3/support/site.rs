@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use super::{Bucket, Keys, server};
 use crate::shared::{Ran, World};
@@ -103,31 +103,7 @@ impl Site {
     #[track_caller]
     pub(crate) fn slow(&self) {
         self.command("head -c 40000000 /dev/urandom; touch begun; cat pipe");
-        assert!(Command::new("mkfifo").arg(self.world.path("pipe")).status().unwrap().success());
-    }
-
-    /// Lets that command end well.
-    #[track_caller]
-    pub(crate) fn go_on(&self) {
-        fs::write(self.world.path("pipe"), "the rest\n").unwrap();
-    }
-
-    /// Ends that command after the run that had started it.
-    #[track_caller]
-    pub(crate) fn end_command(&self) {
-        drop(OpenOptions::new().read(true).write(true).open(self.world.path("pipe")).unwrap());
-    }
-
-    /// The program at work.
-    #[track_caller]
-    pub(crate) fn start(&self, words: &[&str]) -> Child {
-        self.world.command(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    /// How it ended.
-    #[track_caller]
-    pub(crate) fn ended(&self, child: Child) -> Ran {
-        Ran::new(child.wait_with_output().unwrap(), self.world.folder().to_string_lossy().into_owned())
+        self.world.pipe();
     }
 
     /// Everything that is listed verifies, nothing is left over, and there is nothing to do.
