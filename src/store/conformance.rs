@@ -145,6 +145,16 @@ fn listings_are_in_key_order_and_below_their_prefix(store: &impl WriteStore) {
     assert_eq!(keys(store, "a/"), ["a/b-c/x", "a/b/a", "a/b/c", "a/c"]);
     assert_eq!(keys(store, "a/b/"), ["a/b/a", "a/b/c"]);
     assert_eq!(keys(store, "a-b-c/"), ["a-b-c/y"]);
+    for prefix in ["", "a/", "a/b/", "not-there/"] {
+        let mut found = Vec::new();
+        let rest = store.pieces(prefix, &mut |piece| {
+            assert!(piece.is_sorted_by(|one, other| one.key < other.key));
+            found.extend(piece);
+        });
+        assert!(rest.unwrap().objects.is_empty());
+        found.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        assert_eq!(found, store.list(prefix).unwrap(), "{prefix}");
+    }
     assert!(keys(store, "a/b/c/d/").is_empty());
 }
 

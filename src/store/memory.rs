@@ -13,6 +13,9 @@ use super::layout::TEMP_PREFIX;
 use super::port::{Created, Object, Reach, ReadStore, Register, Removed, Survey, Swap, Upload, WriteStore, check_key, check_stored};
 use crate::model::id::Instant;
 
+/// Objects of a piece of a listing.
+const PIECE: usize = 3;
+
 #[derive(Debug, Clone)]
 struct Held {
     bytes: Arc<[u8]>,
@@ -160,6 +163,15 @@ impl ReadStore for Memory {
             survey.leftovers.push(Object { key: key.clone(), bytes: *bytes, modified: *modified });
         }
         survey.unread = inside.unread.iter().filter(|folder| folder.starts_with(prefix)).map(|f| format!("{f}: hidden")).collect();
+        Ok(survey)
+    }
+
+    /// The last first and a few at a time, as a listing may come that is cut and asked for side by side.
+    fn pieces(&self, prefix: &str, take: &mut dyn FnMut(Vec<Object>)) -> Result<Survey, StoreError> {
+        let mut survey = self.survey(prefix, Reach::Deep)?;
+        while !survey.objects.is_empty() {
+            take(survey.objects.split_off(survey.objects.len().saturating_sub(PIECE)));
+        }
         Ok(survey)
     }
 

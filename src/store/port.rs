@@ -117,6 +117,14 @@ pub trait ReadStore: Send + Sync {
     /// can list in part it lists in part, and says so.
     fn survey(&self, prefix: &str, reach: Reach) -> Result<Survey, StoreError>;
 
+    /// The same, deep, for whoever need not hold all objects at once: they are handed over in pieces as they come, each object once, each
+    /// piece in the order of its keys, the pieces in none. What is returned has no objects. After an error all that came is void.
+    fn pieces(&self, prefix: &str, take: &mut dyn FnMut(Vec<Object>)) -> Result<Survey, StoreError> {
+        let mut survey = self.survey(prefix, Reach::Deep)?;
+        take(std::mem::take(&mut survey.objects));
+        Ok(survey)
+    }
+
     /// Every object whose key starts with `prefix` (a folder, ending in `/`, or empty), by key; temporary objects are left out.
     /// All of them, or an error.
     fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {

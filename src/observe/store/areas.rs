@@ -1,8 +1,9 @@
-//! The areas of an instance, listed one after the other or side by side.
+//! The areas of an instance, listed one after the other; where every listing waits for a network, the small ones beside the large.
 //!
-//! One after the other, the catalogue comes before the payload: payload is written before its record, so that a record that was seen
-//! has payload that will be seen. Side by side, which pays where every listing waits for a network, a record can be seen whose
-//! payload was not listed yet: what looks damaged then is looked up by its keys, the newest first.
+//! The catalogue comes before the payload: payload is written before its record, so that a record that was seen has payload that
+//! will be seen. Neither is held as a whole: of a million artifacts the lists of objects would be larger than all that is made of them.
+//! A listing over a network takes its time, and an artifact can be removed meanwhile: what looks damaged then is looked up by its
+//! keys, the newest first.
 
 use std::thread::{self, ScopedJoinHandle};
 
@@ -15,8 +16,6 @@ use crate::store::layout::{self, Area, Place};
 use crate::store::record::Record;
 use crate::store::{Reach, ReadStore, StoreError, Survey};
 
-/// Records from which on a thread of its own pays.
-const BIG: usize = 10_000;
 /// Artifacts that are looked at again; a writer at work is between a few of them.
 const DOUBTS: usize = 64;
 /// What comes after catalogue and payload.
@@ -34,54 +33,39 @@ impl Join<'_> {
     /// Every area of the instance.
     pub(super) fn all(&mut self, look: &Look<'_>) -> Result<(), StoreError> {
         self.listing.payload_listed = look.payload;
-        if look.side_by_side { self.side_by_side(look) } else { self.in_order(look) }
-    }
-
-    fn in_order(&mut self, look: &Look<'_>) -> Result<(), StoreError> {
-        let (store, instance) = (self.store, self.instance);
-        let catalog = self.rest(list(store, instance, Area::Catalog)?);
-        if !look.payload || catalog.len() < BIG {
-            self.catalog(catalog);
-            if look.payload {
-                self.payload(list(store, instance, Area::Data)?);
-            }
-        } else {
-            // the payload's listing begins after the catalogue's, but need not wait until that is understood
-            let data = thread::scope(|scope| {
-                let listing = scope.spawn(|| list(store, instance, Area::Data));
-                self.catalog(catalog);
-                ended(listing)
-            })?;
-            self.payload(data);
-        }
-        OTHERS.into_iter().try_for_each(|area| {
-            self.area(area, list(store, instance, area)?, look);
-            Ok(())
-        })
-    }
-
-    fn side_by_side(&mut self, look: &Look<'_>) -> Result<(), StoreError> {
         let (store, instance) = (self.store, self.instance);
         thread::scope(|scope| {
-            let start = |area: Area| scope.spawn(move || list(store, instance, area));
-            let data = look.payload.then(|| start(Area::Data));
-            let others = OTHERS.map(|area| (area, start(area)));
-            let catalog = self.rest(list(store, instance, Area::Catalog)?);
-            self.catalog(catalog);
-            if let Some(data) = data {
-                self.payload(ended(data)?);
-                self.look_again();
+            let start = |area: Area| (area, scope.spawn(move || list(store, instance, area)));
+            let beside = look.side_by_side.then(|| OTHERS.map(start));
+            self.large(look)?;
+            match beside {
+                Some(listings) => listings.into_iter().try_for_each(|(area, listing)| {
+                    self.area(area, ended(listing)?, look);
+                    Ok(())
+                }),
+                None => OTHERS.into_iter().try_for_each(|area| {
+                    self.area(area, list(store, instance, area)?, look);
+                    Ok(())
+                }),
             }
-            for (area, listing) in others {
-                self.area(area, ended(listing)?, look);
-            }
-            Ok(())
         })
     }
 
-    fn payload(&mut self, survey: Survey) {
-        let objects = self.rest(survey);
-        self.data(&objects);
+    /// Catalogue and payload.
+    fn large(&mut self, look: &Look<'_>) -> Result<(), StoreError> {
+        let (store, catalog, data) = (self.store, Area::Catalog.folder(self.instance), Area::Data.folder(self.instance));
+        let survey = store.pieces(&catalog, &mut |objects| self.catalog(objects))?;
+        self.rest(survey);
+        self.end_catalog();
+        if look.payload {
+            let survey = store.pieces(&data, &mut |objects| self.data(&objects))?;
+            self.rest(survey);
+            self.end_data();
+            if look.side_by_side {
+                self.look_again();
+            }
+        }
+        Ok(())
     }
 
     fn area(&mut self, area: Area, survey: Survey, look: &Look<'_>) {

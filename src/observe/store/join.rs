@@ -1,6 +1,7 @@
 //! The listings of one instance, joined by artifact.
 //!
-//! Every listing comes by key and artifacts are in the order of their ids, so each object finds its artifact next to the last one.
+//! The catalogue comes in pieces, and records of one artifact can come in two of them: nothing is judged before the last one. Artifacts are
+//! in the order of their ids then, so that what comes by key mostly finds its artifact next to the last one.
 //!
 //! Of several checks of a generation one stands. A failure stands until a pass at its level or deeper; a pass stands until the
 //! next one that read stored bytes (level 1 and up), so that a look at presence does not undo it; what could not be run stands
@@ -10,12 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::facts::{Artifact, Check, CheckResult, Generation, Hold, Leftover, Listing, Orphan, Payload, Series};
+use crate::facts::{Artifact, Check, CheckResult, Generation, Hold, Leftover, Listing, Payload, Series};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::store::documents;
 use crate::store::key::{CatalogKey, RECORD_SUFFIX};
 use crate::store::layout::{self, Area, CheckKey, MARK, Place, SCRATCH_PREFIX, Verdict};
-use crate::store::record::Record;
 use crate::store::{Object, Reach, ReadStore, StoreError, Survey};
 
 /// Foreign keys that are named; a wrong path must not make a listing of somebody's home.
@@ -28,12 +28,14 @@ pub(super) struct Join<'a> {
     pub(super) instance: &'a Name,
     pub(super) listing: Listing,
     /// By series, ids whose records cannot be read: their payload is nobody's orphan.
-    veiled: BTreeMap<Name, BTreeSet<String>>,
+    pub(super) veiled: BTreeMap<Name, BTreeSet<String>>,
+    /// Payload of generations that did not add up at once, or that no record names.
+    pub(super) open: BTreeMap<(Name, ArtifactId, u32), Vec<Object>>,
 }
 
 impl<'a> Join<'a> {
     pub(super) fn new(store: &'a dyn ReadStore, instance: &'a Name, listing: Listing) -> Self {
-        Self { store, instance, listing, veiled: BTreeMap::new() }
+        Self { store, instance, listing, veiled: BTreeMap::new(), open: BTreeMap::new() }
     }
 
     pub(super) fn finish(mut self) -> Listing {
@@ -89,142 +91,74 @@ impl<'a> Join<'a> {
         survey.objects
     }
 
-    fn strange(&mut self, objects: impl IntoIterator<Item = Object>) {
+    pub(super) fn strange(&mut self, objects: impl IntoIterator<Item = Object>) {
         objects.into_iter().for_each(|object| self.foreign(object.key));
     }
 
-    fn foreign(&mut self, key: String) {
+    pub(super) fn foreign(&mut self, key: String) {
         if self.listing.foreign.len() < FOREIGN {
             self.listing.foreign.push(key);
         }
     }
 
+    /// A piece of the catalogue.
     pub(super) fn catalog(&mut self, objects: Vec<Object>) {
-        let prefix = Area::Catalog.folder(self.instance);
+        let prefix = Area::Catalog.folder(self.instance).len();
         let mut at: Option<(Name, Series)> = None;
         for Object { key, bytes, .. } in objects {
-            let parts = key[prefix.len()..].split_once('/').filter(|(_, file)| !file.contains('/') && file.ends_with(RECORD_SUFFIX));
-            let Some((series, file)) = parts else {
+            let parts = key[prefix..].split_once('/').filter(|(_, file)| !file.contains('/') && file.ends_with(RECORD_SUFFIX));
+            let Some((text, file)) = parts else {
                 self.foreign(key);
                 continue;
             };
-            if at.as_ref().is_none_or(|(name, _)| name.as_str() != series) {
-                let Ok(name) = series.parse::<Name>() else {
+            if at.as_ref().is_none_or(|(name, _)| name.as_str() != text) {
+                let Ok(name) = text.parse::<Name>() else {
                     self.foreign(key);
                     continue;
                 };
-                self.listing.series.extend(at.replace((name, Series::default())));
+                self.put_back(at.take());
+                let series = self.listing.series.remove(&name).unwrap_or_default();
+                at = Some((name, series));
             }
             let Some((name, series)) = &mut at else { continue };
             // no record is empty; one that is was cut off by something below us
-            let known = CatalogKey::from_file_name(file).ok().filter(|_| bytes > 0);
-            if !known.is_some_and(|key| add(&mut series.artifacts, &key, self.listing.payload_listed)) {
-                let id = file.split('_').next().unwrap_or_default().to_owned();
-                self.veiled.entry(name.clone()).or_default().insert(id);
-                series.unreadable.push(key);
-            }
-        }
-        self.listing.series.extend(at);
-        for series in self.listing.series.values_mut() {
-            series.artifacts.shrink_to_fit();
-            series.artifacts.sort_by_key(|artifact| artifact.id);
-            for artifact in &mut series.artifacts {
-                artifact.generations.sort_by_key(|generation| generation.n);
-            }
-        }
-    }
-
-    pub(super) fn data(&mut self, objects: &[Object]) {
-        let prefix = Area::Data.folder(self.instance).len();
-        let same = |a: &Object, b: &Object| folder(&a.key[prefix..]).is_some_and(|f| folder(&b.key[prefix..]) == Some(f));
-        let mut cursor = 0;
-        let mut last = "";
-        for group in objects.chunk_by(same) {
-            let parts = folder(&group[0].key[prefix..]).and_then(|folder| folder.split_once('/'));
-            let known = parts.and_then(|(series, id)| Some((series, series.parse::<Name>().ok()?, id.parse::<ArtifactId>().ok()?)));
-            let Some((text, series, id)) = known else {
-                self.strange(group.iter().cloned());
-                continue;
-            };
-            if text != last {
-                (cursor, last) = (0, text);
-            }
-            self.folder(&series, &id, group, &mut cursor);
-        }
-    }
-
-    /// One artifact's folder: its generations against what their keys say.
-    fn folder(&mut self, name: &Name, id: &ArtifactId, group: &[Object], cursor: &mut usize) {
-        let below = layout::payload_folder(self.instance, name, id, 1).len();
-        let mut parts: Vec<(u32, Vec<&Object>)> = Vec::new();
-        for object in group {
-            let Some((generation, _)) = layout::generation_of(&object.key[below..]) else {
-                self.foreign(object.key.clone());
-                continue;
-            };
-            match parts.iter_mut().find(|(n, _)| *n == generation) {
-                Some((_, objects)) => objects.push(object),
-                None => parts.push((generation, vec![object])),
-            }
-        }
-        for (n, objects) in parts {
-            let bytes = objects.iter().fold(0_u64, |sum, object| sum.saturating_add(object.bytes));
-            let series = self.listing.series.entry(name.clone()).or_default();
-            let artifact = find(&mut series.artifacts, id, cursor);
-            let generation = artifact.and_then(|artifact| {
-                let key = artifact.generations.iter().find(|generation| generation.n == n).map(|generation| key_of(artifact, generation));
-                key.zip(artifact.generations.iter_mut().find(|generation| generation.n == n))
-            });
-            match generation {
-                Some((_, generation)) if generation.bytes == bytes => {
-                    generation.payload = Payload::Complete;
-                    generation.readable = objects.iter().any(|object| !layout::is_encrypted(&object.key));
-                }
-                Some((key, _)) => self.ask(name, &key, &objects),
-                None if self.veiled.get(name).is_some_and(|ids| ids.contains(&id.to_string())) => {}
+            match CatalogKey::from_file_name(file).ok().filter(|_| bytes > 0) {
+                Some(known) => series.artifacts.push(artifact(&known, self.listing.payload_listed)),
                 None => {
-                    let keys = objects.iter().map(|object| object.key.clone()).collect();
-                    let youngest = objects.iter().map(|object| object.modified).max().unwrap_or_default();
-                    series.orphans.push(Orphan {
-                        id: id.to_string(),
-                        generation: n,
-                        keys,
-                        bytes,
-                        youngest,
-                        abandoned: false,
-                        locked_until: None,
-                    });
+                    let id = file.split('_').next().unwrap_or_default().to_owned();
+                    self.veiled.entry(name.clone()).or_default().insert(id);
+                    series.unreadable.push(key);
                 }
             }
         }
+        self.put_back(at);
     }
 
-    /// The sum differs, which is no verdict: the record says what should be there.
-    fn ask(&mut self, name: &Name, key: &CatalogKey, objects: &[&Object]) {
-        let place = layout::record(self.instance, name, key);
-        let Ok(bytes) = self.store.get(&place) else {
-            self.listing.complete = false;
-            return;
-        };
-        let record = Record::read(&bytes).and_then(|record| record.matches(key).map(|()| record));
-        let folder = layout::payload_folder(self.instance, name, &key.id, key.generation);
-        let Some(series) = self.listing.series.get_mut(name) else { return };
-        let Ok(at) = series.artifacts.binary_search_by_key(&key.id, |artifact| artifact.id) else { return };
-        let Ok(record) = record.map_err(drop).and_then(|record| if record.series == *name { Ok(record) } else { Err(()) }) else {
-            series.artifacts[at].generations.retain(|generation| generation.n != key.generation);
-            series.unreadable.push(place);
-            self.veiled.entry(name.clone()).or_default().insert(key.id.to_string());
-            return;
-        };
-        let file = |object: &Object| object.key[folder.len()..].to_owned();
-        let sizes: BTreeMap<String, u64> = objects.iter().map(|object| (file(object), object.bytes)).collect();
-        if let Some(generation) = series.artifacts[at].generations.iter_mut().find(|generation| generation.n == key.generation) {
-            let whole = record.objects().all(|segment| sizes.get(&segment.name) == Some(&segment.bytes));
-            generation.payload = if whole { Payload::Complete } else { Payload::Damaged };
-            generation.readable = record.recipients.is_empty();
+    fn put_back(&mut self, series: Option<(Name, Series)>) {
+        self.listing.series.extend(series);
+    }
+
+    /// The catalogue is whole: records of one artifact become one, and those that contradict an earlier one are nobody's.
+    pub(super) fn end_catalog(&mut self) {
+        for (name, series) in &mut self.listing.series {
+            series.artifacts.sort_unstable_by_key(|artifact| (artifact.id, key_of(artifact, &artifact.generations[0])));
+            let (veiled, unreadable) = (&mut self.veiled, &mut series.unreadable);
+            series.artifacts.dedup_by(|next, first| {
+                if next.id != first.id {
+                    return false;
+                }
+                let agrees = (first.instant, first.slot, first.need, first.set) == (next.instant, next.slot, next.need, next.set);
+                if agrees && first.generations.iter().all(|other| other.n != next.generations[0].n) {
+                    first.generations.append(&mut next.generations);
+                } else {
+                    unreadable.push(layout::record(self.instance, name, &key_of(next, &next.generations[0])));
+                    veiled.entry(name.clone()).or_default().insert(next.id.to_string());
+                }
+                true
+            });
+            series.artifacts.shrink_to_fit();
+            series.unreadable.sort_unstable();
         }
-        let named: BTreeSet<&str> = record.objects().map(|segment| segment.name.as_str()).collect();
-        self.strange(objects.iter().filter(|object| !named.contains(file(object).as_str())).map(|object| (*object).clone()));
     }
 
     pub(super) fn checks(&mut self, objects: Vec<Object>) {
@@ -286,29 +220,16 @@ impl<'a> Join<'a> {
     }
 }
 
-/// Adds a record to its artifact; false if it contradicts another record of the same artifact.
-fn add(artifacts: &mut Vec<Artifact>, key: &CatalogKey, payload_listed: bool) -> bool {
+/// The artifact of one record.
+fn artifact(key: &CatalogKey, payload_listed: bool) -> Artifact {
     let CatalogKey { id, instant, slot, need, set, bytes, generation: n } = *key;
     let payload = if bytes == 0 || !payload_listed { Payload::Complete } else { Payload::Damaged };
     let generation = Generation { n, bytes, payload, readable: false, check: None };
-    match artifacts.last_mut().filter(|last| last.id == id) {
-        None => {
-            artifacts.push(Artifact { id, instant, slot, need, set, generations: vec![generation], holds: Vec::new(), locked_until: None });
-            true
-        }
-        Some(last) => {
-            let agrees = (last.instant, last.slot, last.need, last.set) == (instant, slot, need, set);
-            let good = agrees && last.generations.iter().all(|other| other.n != n);
-            if good {
-                last.generations.push(generation);
-            }
-            good
-        }
-    }
+    Artifact { id, instant, slot, need, set, generations: vec![generation], holds: Vec::new(), locked_until: None }
 }
 
 /// The artifact, from where the last one was found.
-fn find<'a>(artifacts: &'a mut [Artifact], id: &ArtifactId, cursor: &mut usize) -> Option<&'a mut Artifact> {
+pub(super) fn find<'a>(artifacts: &'a mut [Artifact], id: &ArtifactId, cursor: &mut usize) -> Option<&'a mut Artifact> {
     let near = [*cursor, *cursor + 1].into_iter().find(|at| artifacts.get(*at).is_some_and(|artifact| artifact.id == *id));
     let at = near.or_else(|| artifacts.binary_search_by_key(id, |artifact| artifact.id).ok())?;
     *cursor = at;
@@ -318,13 +239,6 @@ fn find<'a>(artifacts: &'a mut [Artifact], id: &ArtifactId, cursor: &mut usize) 
 pub(super) fn key_of(artifact: &Artifact, generation: &Generation) -> CatalogKey {
     let Artifact { id, instant, slot, need, set, .. } = *artifact;
     CatalogKey { id, instant, slot, need, set, bytes: generation.bytes, generation: generation.n }
-}
-
-/// `<series>/<id>` of a key in the data area.
-fn folder(rest: &str) -> Option<&str> {
-    let series = rest.find('/')?;
-    let id = rest[series + 1..].find('/')?;
-    Some(&rest[..series + 1 + id])
 }
 
 fn leftover(object: Object) -> Leftover {

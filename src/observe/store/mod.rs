@@ -11,6 +11,7 @@
 mod areas;
 mod join;
 mod own;
+mod payload;
 mod place;
 #[cfg(test)]
 mod tests;

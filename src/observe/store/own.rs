@@ -3,6 +3,7 @@
 //! Some services answer a listing from before the last writes. What this host committed within a day it remembers, with its keys; one
 //! that a listing lacks is looked up by its key and added. What is not found by its key either is gone: somebody else removed it.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use crate::model::id::Instant;
@@ -14,22 +15,41 @@ pub(super) struct Recalled<'a> {
     pub(super) own: &'a [String],
 }
 
+impl<'a> Recalled<'a> {
+    /// The remembered keys below a prefix, each once.
+    fn below(&self, prefix: &str) -> BTreeSet<&'a str> {
+        self.own.iter().map(String::as_str).filter(|key| key.starts_with(prefix)).collect()
+    }
+
+    /// Those of the keys that are there, by key.
+    fn looked_up(&self, keys: BTreeSet<&str>) -> Result<Vec<Object>, StoreError> {
+        keys.into_iter().filter_map(|key| self.store.look(key).transpose()).collect()
+    }
+}
+
 impl ReadStore for Recalled<'_> {
     fn survey(&self, prefix: &str, reach: Reach) -> Result<Survey, StoreError> {
         let mut survey = self.store.survey(prefix, reach)?;
         if reach == Reach::Flat {
             return Ok(survey);
         }
-        let mut found = Vec::new();
-        for key in self.own.iter().filter(|key| key.starts_with(prefix)) {
-            if survey.objects.binary_search_by(|object| object.key.as_str().cmp(key)).is_err() {
-                found.extend(self.store.look(key)?);
-            }
-        }
+        let mut lacking = self.below(prefix);
+        lacking.retain(|key| survey.objects.binary_search_by(|object| object.key.as_str().cmp(*key)).is_err());
+        let found = self.looked_up(lacking)?;
         if !found.is_empty() {
             survey.objects.extend(found);
             survey.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         }
+        Ok(survey)
+    }
+
+    fn pieces(&self, prefix: &str, take: &mut dyn FnMut(Vec<Object>)) -> Result<Survey, StoreError> {
+        let mut lacking = self.below(prefix);
+        let survey = self.store.pieces(prefix, &mut |objects| {
+            lacking.retain(|key| objects.binary_search_by(|object| object.key.as_str().cmp(*key)).is_err());
+            take(objects);
+        })?;
+        take(self.looked_up(lacking)?);
         Ok(survey)
     }
 

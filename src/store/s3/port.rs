@@ -30,6 +30,11 @@ impl ReadStore for S3 {
         wire.wait(wire.survey(prefix, reach))
     }
 
+    fn pieces(&self, prefix: &str, take: &mut dyn FnMut(Vec<Object>)) -> Result<Survey, StoreError> {
+        let wire = self.wire()?;
+        wire.wait(wire.pieces(prefix, take))
+    }
+
     fn get(&self, key: &str) -> Result<Vec<u8>, StoreError> {
         let (key, wire) = (self.checked(key)?, self.wire()?);
         wire.wait(wire.get(key)).map(Vec::from)

@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::leftover;
 use super::page::{Ask, Page, decoded};
 use super::put::instant;
-use super::walk::Walk;
+use super::walk::{Step, Walk};
 use crate::model::id::Instant;
 use crate::store::error::StoreError;
 use crate::store::port::{Object, Reach, Survey, check_stored};
@@ -26,17 +26,21 @@ const WAYS: usize = 16;
 impl Wire {
     /// All that is below a prefix.
     pub(super) async fn survey(self: &Arc<Self>, prefix: &str, reach: Reach) -> Result<Survey, StoreError> {
-        let objects = async {
-            match reach {
-                Reach::Flat => self.flat(prefix).await,
-                Reach::Deep => self.deep(prefix).await,
-            }
-        };
-        let (survey, leftovers) = tokio::join!(objects, self.unfinished(prefix, reach));
-        let mut survey = survey?;
-        survey.leftovers = leftovers?;
-        survey.strangers.sort_unstable();
-        Ok(survey)
+        if reach == Reach::Deep {
+            let mut objects = Vec::new();
+            let mut survey = self.pieces(prefix, &mut |piece| objects.extend(piece)).await?;
+            objects.sort_unstable_by(|a: &Object, b| a.key.cmp(&b.key));
+            survey.objects = objects;
+            return Ok(survey);
+        }
+        let (survey, leftovers) = tokio::join!(self.flat(prefix), self.unfinished(prefix, reach));
+        Ok(Survey { leftovers: leftovers?, ..survey? })
+    }
+
+    /// All that is below a prefix and below its folders, the objects handed over as they come.
+    pub(super) async fn pieces(self: &Arc<Self>, prefix: &str, take: &mut dyn FnMut(Vec<Object>)) -> Result<Survey, StoreError> {
+        let (strangers, leftovers) = tokio::join!(self.deep(prefix, take), self.unfinished(prefix, Reach::Deep));
+        Ok(Survey { strangers: strangers?, leftovers: leftovers?, ..Survey::default() })
     }
 
     async fn flat(&self, prefix: &str) -> Result<Survey, StoreError> {
@@ -54,13 +58,14 @@ impl Wire {
         }
         survey.objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         survey.folders.sort_unstable();
+        survey.strangers.sort_unstable();
         Ok(survey)
     }
 
-    async fn deep(self: &Arc<Self>, prefix: &str) -> Result<Survey, StoreError> {
+    async fn deep(self: &Arc<Self>, prefix: &str, take: &mut dyn FnMut(Vec<Object>)) -> Result<Vec<String>, StoreError> {
         let mut waiting = VecDeque::from([Walk::new(prefix)]);
         let mut running: JoinSet<(Walk, Result<Page, StoreError>)> = JoinSet::new();
-        let (mut stretches, mut strangers): (Vec<Vec<Object>>, Vec<String>) = (Vec::new(), Vec::new());
+        let mut strangers = Vec::new();
         loop {
             while running.len() < WAYS
                 && let Some(walk) = waiting.pop_front()
@@ -75,25 +80,18 @@ impl Wire {
             let page = page?;
             let now = page.date.unwrap_or_else(|| (self.clock)());
             let idle = WAYS.saturating_sub(running.len() + waiting.len() + 1);
-            let step = walk.take(page, idle, now, &mut strangers);
+            let step = walk.take(page, idle, now);
             let unsorted = || StoreError::of(&self.place, "list", prefix, io::Error::other("the listing is not in the order of its keys"));
-            waiting.extend(step.ok_or_else(unsorted)?);
-            match walk.finished() {
-                Some(objects) => stretches.push(objects),
-                None => waiting.push_front(walk),
+            let Step { objects, strangers: strange, cut } = step.ok_or_else(unsorted)?;
+            take(objects);
+            strangers.extend(strange);
+            waiting.extend(cut);
+            if !walk.ended() {
+                waiting.push_front(walk);
             }
         }
-        stretches.retain(|objects| !objects.is_empty());
-        stretches.sort_unstable_by(|a, b| a[0].key.cmp(&b[0].key));
-        let mut objects = Vec::with_capacity(stretches.iter().map(Vec::len).sum());
-        for stretch in stretches {
-            objects.extend(stretch);
-        }
-        if !objects.is_sorted_by(|a: &Object, b| a.key < b.key) {
-            objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-            objects.dedup_by(|a, b| a.key == b.key);
-        }
-        Ok(Survey { objects, strangers, ..Survey::default() })
+        strangers.sort_unstable();
+        Ok(strangers)
     }
 
     /// Uploads that never ended. A service that cannot list them, or does not let us, shows none.

@@ -31,7 +31,8 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// Between two looks whether somebody asked to stop.
 const GLANCE: Duration = Duration::from_millis(100);
 
-type Sent = JoinHandle<Result<CompletedPart, StoreError>>;
+/// A part that has arrived, and its memory if nobody else has it.
+type Sent = JoinHandle<Result<(CompletedPart, Option<Vec<u8>>), StoreError>>;
 
 /// An object on its way.
 pub(super) struct Parts {
@@ -39,6 +40,8 @@ pub(super) struct Parts {
     key: String,
     /// The part that fills.
     buffer: Vec<u8>,
+    /// Memory of parts that have arrived. Given back to the system for each part, it would be taken anew before the system had it.
+    spare: Vec<Vec<u8>>,
     /// The number of the part that fills, from 1 on.
     number: u16,
     /// The id of the upload, once the first part is full.
@@ -52,8 +55,8 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn new(wire: Arc<Wire>, key: &str) -> Self {
-        let (buffer, sent, done) = (Vec::new(), VecDeque::new(), Vec::new());
-        Self { wire, key: key.to_owned(), buffer, number: 1, id: None, sent, done, cancel: None, failed: false }
+        let (buffer, spare, sent, done) = (Vec::new(), Vec::new(), VecDeque::new(), Vec::new());
+        Self { wire, key: key.to_owned(), buffer, spare, number: 1, id: None, sent, done, cancel: None, failed: false }
     }
 
     fn is_cancelled(&self) -> bool {
@@ -99,9 +102,9 @@ impl Parts {
         // never closed
         let room = self.wait(room)?.map_err(|error| StoreError::of(&self.wire.place, "write", &self.key, io::Error::other(error)))?;
         self.sent.push_back(self.wire.runtime().spawn(async move {
-            let part = wire.part(&key, &id, number, bytes).await;
+            let part = wire.part(&key, &id, number, bytes.clone()).await?;
             drop(room);
-            part
+            Ok((part, bytes.try_into_mut().ok().map(Vec::from)))
         }));
         self.number += 1;
         Ok(())
@@ -111,8 +114,9 @@ impl Parts {
     fn take(&mut self) -> Result<(), StoreError> {
         let Some(sent) = self.sent.pop_front() else { return Ok(()) };
         let lost = |_| StoreError::of(&self.wire.place, "write", &self.key, io::Error::other("the thread that writes was lost"));
-        let part = self.wait(sent)?.map_err(lost)??;
+        let (part, memory) = self.wait(sent)?.map_err(lost)??;
         self.done.push(part);
+        self.spare.extend(memory);
         Ok(())
     }
 
@@ -128,7 +132,11 @@ impl Parts {
         let size = self.size();
         if self.buffer.capacity() < size && self.buffer.len() + bytes.len() > SMALL {
             // at once, instead of by doubling: only what is written to takes memory
-            self.buffer.reserve_exact(size - self.buffer.len());
+            let mut whole = self.spare.pop().unwrap_or_default();
+            whole.clear();
+            whole.reserve_exact(size);
+            whole.extend_from_slice(&self.buffer);
+            self.buffer = whole;
         }
         let n = bytes.len().min(size - self.buffer.len());
         self.buffer.extend_from_slice(&bytes[..n]);
@@ -154,7 +162,7 @@ impl Parts {
 
     /// Ends the upload on the other side, as well as that can be done.
     fn abort(&mut self) {
-        self.buffer = Vec::new();
+        (self.buffer, self.spare) = (Vec::new(), Vec::new());
         let Some(id) = self.id.take() else { return };
         let (wire, key) = (Arc::clone(&self.wire), self.key.clone());
         let sent = std::mem::take(&mut self.sent);

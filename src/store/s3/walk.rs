@@ -19,8 +19,18 @@ pub(super) struct Walk {
     token: Option<String>,
     /// The last key that came.
     at: Option<String>,
-    objects: Vec<Object>,
     ended: bool,
+}
+
+/// What a page brought.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    /// Objects of the stretch, by key.
+    pub(super) objects: Vec<Object>,
+    /// Keys of it that cannot be objects of ours.
+    pub(super) strangers: Vec<String>,
+    /// Stretches that were cut off.
+    pub(super) cut: Vec<Walk>,
 }
 
 impl Walk {
@@ -31,7 +41,7 @@ impl Walk {
 
     fn stretch(prefix: &str, after: Option<String>, until: Option<String>) -> Self {
         let prefix = prefix.to_owned();
-        Self { prefix, folders: false, after, until, token: None, at: None, objects: Vec::new(), ended: false }
+        Self { prefix, folders: false, after, until, token: None, at: None, ended: false }
     }
 
     /// The page that comes next.
@@ -41,42 +51,51 @@ impl Walk {
         Ask { prefix: self.prefix.clone(), flat: self.folders, after, token: self.token.clone() }
     }
 
-    /// Its objects, once all have come.
-    pub(super) fn finished(&mut self) -> Option<Vec<Object>> {
-        self.ended.then(|| std::mem::take(&mut self.objects))
+    /// Whether all of it has come.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
     }
 
-    /// Takes a page; the stretches that were cut off for as many more requests as are `idle`. None: keys come out of order.
-    pub(super) fn take(&mut self, page: Page, idle: usize, now: Instant, strangers: &mut Vec<String>) -> Option<Vec<Self>> {
+    /// Takes a page, and cuts off stretches for as many more requests as are `idle`. None: keys come out of order.
+    pub(super) fn take(&mut self, page: Page, idle: usize, now: Instant) -> Option<Step> {
         if self.folders {
-            return Some(self.take_folders(page, strangers));
+            return Some(self.take_folders(page));
         }
         if let (Some(at), Some((first, _))) = (&self.at, &page.span)
             && first <= at
         {
             return None;
         }
-        let inside = |key: &String| self.until.as_ref().is_none_or(|until| key <= until);
-        let past = page.span.as_ref().is_some_and(|(_, last)| !inside(last));
+        // on both sides, so that no key belongs to two stretches
+        let past = |key: &str| self.until.as_ref().is_some_and(|until| key > until.as_str());
+        let inside = |key: &str| self.after.as_ref().is_none_or(|after| key > after.as_str()) && !past(key);
+        let ends = page.span.as_ref().is_some_and(|(_, last)| past(last));
         let before = self.at.is_none();
-        strangers.extend(page.strangers.into_iter().filter(inside));
-        self.objects.extend(page.objects.into_iter().filter(|object| inside(&object.key)));
+        let strangers = page.strangers.into_iter().filter(|key| inside(key)).collect();
+        let mut objects: Vec<Object> = page.objects.into_iter().filter(|object| inside(&object.key)).collect();
+        if !objects.is_sorted_by(|a, b| a.key < b.key) {
+            // as a listing of one page may come
+            objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            objects.dedup_by(|a, b| a.key == b.key);
+        }
+        let mut step = Step { objects, strangers, cut: Vec::new() };
         self.token = page.next;
-        self.ended = past || self.token.is_none();
-        let Some((first, last)) = page.span else { return Some(Vec::new()) };
+        self.ended = ends || self.token.is_none();
+        let Some((first, last)) = page.span else { return Some(step) };
         self.at = Some(last.clone());
         if self.ended {
-            return Some(Vec::new());
+            return Some(step);
         }
-        match (self.time(&first), self.time(&last)) {
-            (Some(first), Some(last)) => Some(self.cut(first, last, idle, now)),
+        step.cut = match (self.time(&first), self.time(&last)) {
+            (Some(first), Some(last)) => self.cut(first, last, idle, now),
             _ if before && self.after.is_none() && self.until.is_none() && last[self.prefix.len()..].contains('/') => {
                 // names of folders: what has come stays with this stretch, the rest is found by folder
                 self.ended = true;
-                Some(vec![Self { folders: true, ..Self::stretch(&self.prefix, Some(last), None) }])
+                vec![Self { folders: true, ..Self::stretch(&self.prefix, Some(last), None) }]
             }
-            _ => Some(Vec::new()),
-        }
+            _ => Vec::new(),
+        };
+        Some(step)
     }
 
     /// The time that a key below the prefix begins with.
@@ -104,14 +123,15 @@ impl Walk {
         bounds.iter().zip(ends).map(|(bound, end)| Self::stretch(&self.prefix, Some(bound.clone()), end)).collect()
     }
 
-    fn take_folders(&mut self, page: Page, strangers: &mut Vec<String>) -> Vec<Self> {
+    fn take_folders(&mut self, page: Page) -> Step {
         let done = self.after.clone().unwrap_or_default();
-        strangers.extend(page.strangers.into_iter().filter(|key| *key > done));
-        self.objects.extend(page.objects.into_iter().filter(|object| object.key > done));
+        let strangers = page.strangers.into_iter().filter(|key| *key > done).collect();
+        let objects = page.objects.into_iter().filter(|object| object.key > done).collect();
         self.token = page.next;
         self.ended = self.token.is_none();
         let folders = page.folders.into_iter().map(|folder| format!("{}{folder}", self.prefix));
         let left = folders.filter(|folder| done.starts_with(folder) || *folder > done);
-        left.map(|folder| Self::stretch(&folder, Some(done.clone()).filter(|done| done.starts_with(&folder)), None)).collect()
+        let cut = left.map(|folder| Self::stretch(&folder, Some(done.clone()).filter(|done| done.starts_with(&folder)), None)).collect();
+        Step { objects, strangers, cut }
     }
 }

@@ -9,7 +9,7 @@ use super::server::{Fault, Server};
 use crate::model::id::{Instant, stamp};
 use crate::store::port::{Created, Object, Reach, ReadStore, WriteStore};
 use crate::store::s3::page::Page;
-use crate::store::s3::walk::Walk;
+use crate::store::s3::walk::{Step, Walk};
 
 /// A listing of sorted keys as a service gives it, `size` keys a page.
 fn page(keys: &BTreeSet<String>, walk: &Walk, size: usize) -> Page {
@@ -48,10 +48,12 @@ fn walked(keys: &BTreeSet<String>, prefix: &str, size: usize, now: Instant) -> (
         pages += 1;
         let page = page(keys, &walk, size);
         let idle = 15_usize.saturating_sub(waiting.len());
-        waiting.extend(walk.take(page, idle, now, &mut Vec::new()).unwrap());
-        match walk.finished() {
-            Some(objects) => found.extend(objects.into_iter().map(|object| object.key)),
-            None => waiting.push(walk),
+        let Step { objects, cut, .. } = walk.take(page, idle, now).unwrap();
+        assert!(objects.is_sorted_by(|a, b| a.key < b.key));
+        found.extend(objects.into_iter().map(|object| object.key));
+        waiting.extend(cut);
+        if !walk.ended() {
+            waiting.push(walk);
         }
     }
     found.sort_unstable();
@@ -93,7 +95,7 @@ fn a_long_series_is_cut_and_a_short_one_is_not() {
     let keys: BTreeSet<String> = (0..20_000).map(key).collect();
     let mut walk = Walk::new("i/catalog/s/");
     let end = start + TimeDelta::minutes(20_000);
-    let cut = walk.take(page(&keys, &walk, 1_000), 15, end, &mut Vec::new()).unwrap();
+    let Step { cut, .. } = walk.take(page(&keys, &walk, 1_000), 15, end).unwrap();
     assert_eq!(cut.len(), 15);
     let (found, pages) = walked(&keys, "i/catalog/s/", 1_000, end);
     assert!(found.len() == 20_000 && pages < 45, "{pages}");
@@ -107,9 +109,9 @@ fn keys_out_of_order_are_refused() {
     let span = |first: &str, last: &str| Some((first.to_owned(), last.to_owned()));
     let next = Some("more".to_owned());
     let first = Page { span: span("a/m", "a/z"), next: next.clone(), ..Page::default() };
-    assert!(walk.take(first, 0, Instant::MAX_UTC, &mut Vec::new()).is_some());
+    assert!(walk.take(first, 0, Instant::MAX_UTC).is_some());
     let second = Page { span: span("a/b", "a/c"), next, ..Page::default() };
-    assert!(walk.take(second, 0, Instant::MAX_UTC, &mut Vec::new()).is_none());
+    assert!(walk.take(second, 0, Instant::MAX_UTC).is_none());
 }
 
 #[test]
