@@ -1,6 +1,7 @@
 //! Whole runs, over stores and an engine in memory.
 
 mod chance;
+mod copies;
 mod histories;
 mod laws;
 mod leases;

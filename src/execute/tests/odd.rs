@@ -77,6 +77,10 @@ impl ReadStore for Odd {
         Ok(locked(&self.habits).clock)
     }
 
+    fn largest(&self) -> u64 {
+        locked(&self.habits).largest.unwrap_or(u64::MAX)
+    }
+
     fn free(&self) -> Result<Option<u64>, StoreError> {
         self.inner.free()
     }
@@ -102,10 +106,6 @@ impl WriteStore for Odd {
     fn extend(&self, key: &str, until: Instant) -> Result<(), StoreError> {
         self.call("extend", key);
         self.inner.extend(key, until)
-    }
-
-    fn largest(&self) -> u64 {
-        locked(&self.habits).largest.unwrap_or(u64::MAX)
     }
 
     fn lock(&self, key: &str, claim: &Claim) -> Result<Locked, StoreError> {

@@ -178,6 +178,7 @@ impl<'a> Join<'a> {
             match generation {
                 Some((_, generation)) if generation.bytes == bytes => {
                     generation.payload = Payload::Complete;
+                    generation.largest = objects.iter().map(|object| object.bytes).max().unwrap_or(0);
                     generation.readable = objects.iter().any(|object| !layout::is_encrypted(&object.key));
                 }
                 Some((key, _)) => self.ask(name, &key, &objects),
@@ -221,6 +222,7 @@ impl<'a> Join<'a> {
         if let Some(generation) = series.artifacts[at].generations.iter_mut().find(|generation| generation.n == key.generation) {
             let whole = record.objects().all(|segment| sizes.get(&segment.name) == Some(&segment.bytes));
             generation.payload = if whole { Payload::Complete } else { Payload::Damaged };
+            generation.largest = record.objects().map(|segment| segment.bytes).max().unwrap_or(0);
             generation.readable = record.recipients.is_empty();
         }
         let named: BTreeSet<&str> = record.objects().map(|segment| segment.name.as_str()).collect();
@@ -290,7 +292,7 @@ impl<'a> Join<'a> {
 fn add(artifacts: &mut Vec<Artifact>, key: &CatalogKey, payload_listed: bool) -> bool {
     let CatalogKey { id, instant, slot, need, set, bytes, generation: n } = *key;
     let payload = if bytes == 0 || !payload_listed { Payload::Complete } else { Payload::Damaged };
-    let generation = Generation { n, bytes, payload, readable: false, check: None };
+    let generation = Generation { n, bytes, largest: 0, payload, readable: false, check: None };
     match artifacts.last_mut().filter(|last| last.id == id) {
         None => {
             artifacts.push(Artifact { id, instant, slot, need, set, generations: vec![generation], holds: Vec::new(), locked_until: None });

@@ -42,7 +42,7 @@ pub(super) fn artifact(days: i64, seconds: i64, number: u8) -> Artifact {
         slot: Some(start),
         need: None,
         set: None,
-        generations: vec![Generation { n: 1, bytes: 10, payload: Payload::Complete, readable: false, check: None }],
+        generations: vec![Generation { n: 1, bytes: 10, largest: 0, payload: Payload::Complete, readable: false, check: None }],
         holds: Vec::new(),
         locked_until: None,
     }

@@ -94,8 +94,14 @@ fn series_of(number: usize, made: &[(i64, u8, u8, [Copy; 2])]) -> [Series; 2] {
             let locked_until = (*check == 8).then(|| now() + TimeDelta::hours(i64::from(*slot) - 20));
             let result = [CheckResult::Pass, CheckResult::Fail, CheckResult::Unrun];
             let check = result.get(usize::from(*check)).map(|result| Check { at: now(), level: 1, result: *result });
-            let generation =
-                |n, payload, check| Generation { n, bytes: if need.is_some() { 0 } else { 500 }, payload, readable: false, check };
+            let generation = |n, payload, check| Generation {
+                n,
+                bytes: if need.is_some() { 0 } else { 500 },
+                largest: 0,
+                payload,
+                readable: false,
+                check,
+            };
             let whole = |damaged: bool| if damaged && need.is_none() { Payload::Damaged } else { Payload::Complete };
             let generations = match what {
                 0..3 => {
