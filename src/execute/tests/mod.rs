@@ -1,5 +1,6 @@
 //! Whole runs, over stores and an engine in memory.
 
+mod asked;
 mod chance;
 mod copies;
 mod histories;

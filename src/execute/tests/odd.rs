@@ -21,9 +21,14 @@ pub(super) struct Habits {
     pub(super) clock: Option<Instant>,
     /// Every call that changes something, in order.
     pub(super) calls: Vec<String>,
+    /// What happens wherever somebody asks until when an object stays.
+    pub(super) asked: Option<Asked>,
     /// What another host does just before this one gets its first lease.
     pub(super) before_lock: Option<Box<dyn FnOnce() + Send>>,
 }
+
+/// See [`Habits::asked`].
+pub(super) type Asked = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A store with habits.
 pub(super) struct Odd {
@@ -70,6 +75,10 @@ impl ReadStore for Odd {
     }
 
     fn retained(&self, key: &str) -> Result<Option<Instant>, StoreError> {
+        let asked = locked(&self.habits).asked.clone();
+        if let Some(asked) = asked {
+            asked(key);
+        }
         self.inner.retained(key)
     }
 
