@@ -1,8 +1,8 @@
-//! Copies over stores with habits: those that go on, are repaired or are too large.
+//! Copies over stores with habits: those that go on, are repaired, are made up, or are too large.
 
 use super::laws::{catalog, ids};
 use super::stores::{hour, run, went, world};
-use super::world::{Luck, locked};
+use super::world::{Applied, Luck, locked};
 use crate::finding::world as code;
 use crate::store::ReadStore;
 use crate::store::faults::Fault;
@@ -96,4 +96,32 @@ fn what_is_larger_than_a_store_takes_is_tried_by_no_run() {
     locked(&habits).largest = None;
     assert_eq!(went(&run(&mut world, Luck::Good)), ["copy"]);
     assert_eq!(ids(&world.stores[1], &world.instance).len(), 3);
+}
+
+#[test]
+fn a_copy_that_failed_is_made_up_once_the_new_store_has_its_beginning() {
+    let (mut world, habits) = world("backfill = \"newest\"", "retention = \"many\"");
+    let failed = |applied: &Applied| went(applied).iter().any(|line| line.starts_with("copy ") && line.contains("not now"));
+    // nothing has arrived yet: the store's past begins with what does
+    locked(&habits).refuses = Some(String::new());
+    assert!(failed(&run(&mut world, Luck::Good)));
+    locked(&habits).refuses = None;
+    hour(&mut world, true);
+    assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy"]);
+    assert!(run(&mut world, Luck::Good).plan.steps.is_empty());
+    // from there on nothing is left out, though a younger one arrives first
+    hour(&mut world, true);
+    locked(&habits).refuses = Some(String::new());
+    assert!(failed(&run(&mut world, Luck::Good)));
+    let missed = ids(&world.stores[0], &world.instance).into_iter().next_back().unwrap().1;
+    hour(&mut world, true);
+    locked(&habits).refuses = Some(missed.to_string());
+    let said = went(&run(&mut world, Luck::Good));
+    assert_eq!(said.iter().filter(|line| *line == "copy").count(), 1, "{said:?}");
+    assert_eq!(ids(&world.stores[1], &world.instance).len(), 2);
+    locked(&habits).refuses = None;
+    assert_eq!(went(&run(&mut world, Luck::Good)), ["copy"]);
+    let mut there = ids(&world.stores[0], &world.instance);
+    there.pop_first();
+    assert_eq!(ids(&world.stores[1], &world.instance), there);
 }

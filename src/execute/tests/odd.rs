@@ -1,4 +1,4 @@
-//! Stores with habits: one that lists late, one that only hides what is deleted, one with small objects, one that counts.
+//! Stores with habits: one that lists late, one that only hides what is deleted, one with small objects, one that takes none, one that counts.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -21,6 +21,8 @@ pub(super) struct Habits {
     pub(super) clock: Option<Instant>,
     /// Every call that changes something, in order.
     pub(super) calls: Vec<String>,
+    /// No upload begins to a key that has this in it.
+    pub(super) refuses: Option<String>,
     /// What happens wherever somebody asks until when an object stays.
     pub(super) asked: Option<Asked>,
     /// What another host does just before this one gets its first lease.
@@ -103,6 +105,9 @@ impl WriteStore for Odd {
 
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError> {
         self.call("upload", key);
+        if locked(&self.habits).refuses.as_ref().is_some_and(|part| key.contains(part.as_str())) {
+            return Err(StoreError::of(&self.place(), "write", key, std::io::Error::other("not now")));
+        }
         self.inner.upload(key)
     }
 

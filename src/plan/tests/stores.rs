@@ -284,6 +284,29 @@ fn the_past_begins_with_what_its_newest_needs() {
 }
 
 #[test]
+fn a_copy_that_failed_is_wanted_again_unless_the_past_begins_after_it() {
+    let wanted = |there: &[u8]| {
+        let bucket = "backfill = \"newest\"";
+        let mut site = Site::new(bucket, "stores = [\"local\", \"far\"]\nretention_at = { local = \"many\", far = \"many\" }");
+        site.has("local", &[0, 1, 2, 3, 4]);
+        // the newest needs the bytes of one that is older than those between
+        site.of("local", 0).need = Some(site.of("local", 3).id.random());
+        site.has("far", there);
+        days(&site.plan(Role::Whole), "copy")
+    };
+    assert_eq!(wanted(&[]), on("far", &[0, 1, 2, 3]));
+    assert_eq!(wanted(&[2]), on("far", &[0, 1, 3]), "the copy of the owner failed, and so did what needs it");
+    assert_eq!(wanted(&[1]), on("far", &[0, 2, 3]));
+    assert_eq!(wanted(&[3, 2]), on("far", &[0, 1]), "a younger one arrived before it");
+    assert_eq!(wanted(&[3, 1]), on("far", &[0, 2]));
+    assert_eq!(wanted(&[4, 1]), on("far", &[0, 2, 3]));
+    let mut site = Site::new("backfill = \"newest\"", "stores = [\"local\", \"far\"]\nretention_at = { far = \"many\" }");
+    site.has("local", &[0, 1]);
+    site.has("far", &[0]);
+    assert_eq!(days(&site.plan(Role::Whole), "copy"), on("far", &[]), "yesterday's failed when nothing was there");
+}
+
+#[test]
 fn what_a_new_store_is_not_given_is_not_kept_for_it() {
     let bucket = "backfill = \"newest\"";
     let mut site = Site::new(bucket, "stores = [\"local\", \"far\"]\nretention_at = { far = \"many\" }");
