@@ -45,6 +45,7 @@ pub use decide::{copies, decide, removals, unlocks};
 pub use evolve::evolve;
 pub use explain::{Explained, explain};
 pub use mounts::{mounters, writers_now};
+pub use problem::store_trouble;
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
 pub use step::{Candidate, FORMAT_VERSION, Holding, Plan, Reason, Step, Wait, Waiting, Work};
 pub use window::{Downtime, Handle, Quiet, Subject};

@@ -43,7 +43,7 @@ pub(super) fn stores(set: &PolicySet, facts: &Facts, request: &Request) -> Vec<F
             Some(StoreFacts::Unusable(_) | StoreFacts::New) if request.role == Role::Janitor && folder => {
                 Finding::new(code::STORE_UNSEEN, format!("store `{name}` is not to be seen from this host, and nothing is deleted there"))
             }
-            Some(StoreFacts::Unusable(trouble)) => self::trouble(name, trouble),
+            Some(StoreFacts::Unusable(trouble)) => store_trouble(name, trouble),
             Some(StoreFacts::New) if request.role == Role::Janitor => {
                 Finding::new(code::STORE_AWAY, format!("store `{name}` is not there, and a host that only deletes makes none"))
                     .help("check where the manifest says that it is; a store that is new is made by the host that captures")
@@ -89,7 +89,8 @@ fn skew(ahead: i64) -> String {
     format!("its clock is {} s {way} this host's", ahead.unsigned_abs())
 }
 
-fn trouble(name: &Name, trouble: &Trouble) -> Finding {
+/// Why a store cannot be used.
+pub fn store_trouble(name: &Name, trouble: &Trouble) -> Finding {
     match trouble {
         Trouble::Away { known } => Finding::new(code::STORE_AWAY, format!("store `{name}` is known (uuid {known}) and is not there"))
             .help(format!("mount it or bring it back; for a new empty store run `lucid-policy store accept {name}`")),
