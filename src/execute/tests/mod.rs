@@ -8,6 +8,7 @@ mod laws;
 mod leases;
 mod numbers;
 mod odd;
+mod owed;
 mod stores;
 mod watched;
 mod world;

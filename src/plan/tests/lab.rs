@@ -228,7 +228,14 @@ impl Lab {
     /// Says that a run has quieted these containers.
     pub(super) fn owed(mut self, services: &[&str], containers: &[&str]) -> Self {
         let texts = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
-        let owed = Owed { run: Random::new([7; 10]), at: slot(), services: texts(services), containers: texts(containers), alive: false };
+        let owed = Owed {
+            run: Random::new([7; 10]),
+            at: slot(),
+            services: texts(services),
+            containers: texts(containers),
+            engineless: false,
+            alive: false,
+        };
         self.facts.owed.push(owed);
         self
     }
