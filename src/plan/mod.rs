@@ -22,6 +22,8 @@ mod evolve;
 mod explain;
 mod mirror;
 mod mounts;
+#[cfg(test)]
+pub(crate) mod oracle;
 mod problem;
 mod refusal;
 mod retention;
