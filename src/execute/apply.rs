@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use super::candidates;
+use super::candidates::Answers;
 use super::error::StepError;
 use super::event::{Event, StepOutcome, StepResult};
 use super::holding::{Asked, Asking, Holding};
@@ -55,6 +55,7 @@ pub async fn apply(order: Order, ports: Ports, observe: Observe) -> Result<Outco
         findings: Vec::new(),
         troubled: BTreeSet::new(),
         held: Arc::default(),
+        answers: Arc::default(),
     };
     let temporary = format!("{TEMPORARY}{}", job.ports.temp_tag);
     let works = !job.order.plan.is_empty();
@@ -101,6 +102,7 @@ struct Apply {
     /// Policies whose services did not come back as they were: nothing of theirs is deleted.
     troubled: BTreeSet<Name>,
     held: Arc<Holding>,
+    answers: Arc<Answers>,
 }
 
 /// Does what may wait for a disk or a network in a thread where nothing else waits for it.
@@ -186,8 +188,9 @@ impl Apply {
     /// The plan over facts that hold what it must know of what it would remove.
     async fn informed(&self, mut facts: Facts, decide: impl Fn(&PolicySet, &Facts) -> Plan + Send + 'static) -> (Plan, Facts) {
         let (set, stores, role) = (Arc::clone(&self.order.set), self.ports.stores.clone(), self.order.request.role);
+        let answers = Arc::clone(&self.answers);
         off(move || {
-            let plan = candidates::informed(&set, &stores, &mut facts, role, |facts| decide(&set, facts));
+            let plan = answers.inform(&set, &stores, &mut facts, role, |facts| decide(&set, facts));
             (plan, facts)
         })
         .await

@@ -2,51 +2,221 @@
 //! janitor under which rules the newest artifact was made.
 //!
 //! Each is a request of its own, so that a plan is made without them first, and made again with the answers for what it would
-//! remove, until nothing is left that was not asked for. What cannot be asked stays unknown: then its removal is refused by the
-//! store, or by whoever removes it.
+//! remove, until nothing is left that was not asked for. What is asked for together is asked side by side. What cannot be asked
+//! stays unknown: then its removal is refused by the store, or by whoever removes it.
+//!
+//! A run plans three times, and keeps the answers in between: a record is never changed, and a date by object only moves away, except
+//! that somebody with the right to do so lifts it (`governance`). So an old answer is wrong in two ways at most. A date that was lifted
+//! keeps its artifact until the next run. A promise that came after the answer is met by the removal itself: it asks for every object
+//! again before the first goes, and a store refuses what it has promised, whatever a plan says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use super::run::key_of;
-use crate::facts::{Artifact, Facts, StoreFacts, Writer};
+use crate::facts::{Artifact, Facts, Series, StoreFacts, Writer};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::model::{PolicySet, StoreKind};
 use crate::plan::{Candidate, Plan, Role, Work};
 use crate::store::record::Record;
 use crate::store::{StoreError, WriteStore, layout};
 
+/// Questions on their way at once: an answer is a wait for a network and nothing else.
+const AT_ONCE: usize = 16;
+
+type Stores = BTreeMap<Name, Arc<dyn WriteStore>>;
+
 /// The plan that `decide` makes once the facts hold what it must know of what it would remove.
-pub fn informed(
-    set: &PolicySet,
-    stores: &BTreeMap<Name, Arc<dyn WriteStore>>,
-    facts: &mut Facts,
-    role: Role,
-    decide: impl Fn(&Facts) -> Plan,
-) -> Plan {
-    let mut asked: BTreeSet<String> = BTreeSet::new();
-    loop {
-        let plan = decide(facts);
-        let mut more = false;
-        for Candidate { store: name, series, id } in &plan.candidates {
-            let Some(store) = stores.get(name) else { continue };
-            if role == Role::Janitor && asked.insert(format!("{name}/{series}")) {
-                more |= ask_writer(set, store.as_ref(), facts, name, series);
+pub fn informed(set: &PolicySet, stores: &Stores, facts: &mut Facts, role: Role, decide: impl Fn(&Facts) -> Plan) -> Plan {
+    Answers::default().inform(set, stores, facts, role, decide)
+}
+
+/// What one run was told. An error is no answer.
+#[derive(Default)]
+pub(super) struct Answers {
+    /// By store and object.
+    dates: Mutex<BTreeMap<(Name, String), Option<Instant>>>,
+    /// The first object of a payload, by store and folder.
+    firsts: Mutex<BTreeMap<(Name, String), Option<String>>>,
+    /// By store and record.
+    writers: Mutex<BTreeMap<(Name, String), Writer>>,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Question {
+    /// Under which rules the newest artifact of a series was made.
+    Writer { store: Name, series: Name },
+    /// Until when an artifact stays.
+    Artifact { store: Name, series: Name, id: ArtifactId },
+    /// Until when an object stays that nothing refers to.
+    Left { store: Name, key: String },
+}
+
+enum Answer {
+    Writer(Option<Writer>),
+    Until(Option<Instant>),
+}
+
+impl Answers {
+    /// See [`informed`].
+    pub(super) fn inform(&self, set: &PolicySet, stores: &Stores, facts: &mut Facts, role: Role, decide: impl Fn(&Facts) -> Plan) -> Plan {
+        let mut asked: BTreeSet<Question> = BTreeSet::new();
+        loop {
+            let plan = decide(facts);
+            let mut new = questions(set, &plan, role);
+            new.retain(|question| stores.contains_key(question.store()) && asked.insert(question.clone()));
+            let seen = &*facts;
+            let answers = side_by_side(&new, |question| self.ask(set, &stores[question.store()], seen, question));
+            let mut more = false;
+            for (question, answer) in new.iter().zip(answers) {
+                more |= tell(facts, question, answer);
             }
-            if may_promise(set, name) && asked.insert(format!("{name}/{series}/{id}")) {
-                more |= ask_artifact(set, store.as_ref(), facts, name, series, *id);
+            if !more {
+                return plan;
             }
-        }
-        for step in &plan.steps {
-            let Work::Sweep { store: name, keys, .. } = &step.work else { continue };
-            let Some(store) = stores.get(name).filter(|_| may_promise(set, name)) else { continue };
-            let new: BTreeSet<&String> = keys.iter().filter(|key| asked.insert(format!("{name}:{key}"))).collect();
-            more |= ask_left(store.as_ref(), facts, name, &new);
-        }
-        if !more {
-            return plan;
         }
     }
+
+    fn ask(&self, set: &PolicySet, store: &Arc<dyn WriteStore>, facts: &Facts, question: &Question) -> Answer {
+        let store = store.as_ref();
+        match question {
+            Question::Writer { store: name, series } => Answer::Writer(self.writer(set, store, facts, name, series)),
+            Question::Artifact { store: name, series, id } => Answer::Until(self.artifact(set, store, facts, (name, series, *id))),
+            Question::Left { store: name, key } => Answer::Until(self.date(store, name, key)),
+        }
+    }
+
+    /// Its records and the first object of its payload: all of it was written within one run.
+    fn artifact(
+        &self,
+        set: &PolicySet,
+        store: &dyn WriteStore,
+        facts: &Facts,
+        (name, series, id): (&Name, &Name, ArtifactId),
+    ) -> Option<Instant> {
+        let artifact = listed(facts, name, series)?.artifacts.iter().find(|a| a.id == id)?;
+        let records = artifact.generations.iter().filter_map(|g| Some(layout::record(&set.instance, series, &key_of(artifact, g.n)?)));
+        let mut keys: Vec<String> = records.collect();
+        if artifact.bytes() > 0 {
+            let folder = layout::payload_folder(&set.instance, series, &id, 1);
+            let first = || Some(store.list(&folder).ok()?.into_iter().next().map(|object| object.key));
+            keys.extend(known(&self.firsts, name, &folder, first).flatten());
+        }
+        keys.iter().filter_map(|key| self.date(store, name, key)).max()
+    }
+
+    fn date(&self, store: &dyn WriteStore, name: &Name, key: &str) -> Option<Instant> {
+        known(&self.dates, name, key, || kept_until(store, key).ok()).flatten()
+    }
+
+    /// What the newest record of a series there says.
+    fn writer(&self, set: &PolicySet, store: &dyn WriteStore, facts: &Facts, name: &Name, series: &Name) -> Option<Writer> {
+        let newest = listed(facts, name, series)?.artifacts.iter().max_by_key(|a| (a.instant, a.id))?;
+        let key = newest.generations.last().and_then(|g| key_of(newest, g.n))?;
+        let place = layout::record(&set.instance, series, &key);
+        let mut unread = None;
+        let read = || {
+            let bytes = store.get(&place).map_err(|error| super::error::chain(&error));
+            let record = bytes.and_then(|bytes| Record::read(&bytes).map_err(|error| format!("record `{place}`: {error}")));
+            record.map_err(|message| unread = Some(Writer::Unread { message })).ok().map(|record| Writer::Said {
+                id: record.id,
+                manifest_sha256: record.manifest_sha256.to_string(),
+                rules: record.rules.map(|rules| rules.to_string()),
+            })
+        };
+        known(&self.writers, name, &place, read).or(unread)
+    }
+}
+
+impl Question {
+    fn store(&self) -> &Name {
+        match self {
+            Self::Writer { store, .. } | Self::Artifact { store, .. } | Self::Left { store, .. } => store,
+        }
+    }
+}
+
+/// What a plan leaves open.
+fn questions(set: &PolicySet, plan: &Plan, role: Role) -> Vec<Question> {
+    let mut questions = Vec::new();
+    for Candidate { store, series, id } in &plan.candidates {
+        if role == Role::Janitor {
+            questions.push(Question::Writer { store: store.clone(), series: series.clone() });
+        }
+        if may_promise(set, store) {
+            questions.push(Question::Artifact { store: store.clone(), series: series.clone(), id: *id });
+        }
+    }
+    for step in &plan.steps {
+        let Work::Sweep { store, keys, .. } = &step.work else { continue };
+        if may_promise(set, store) {
+            questions.extend(keys.iter().map(|key| Question::Left { store: store.clone(), key: key.clone() }));
+        }
+    }
+    questions
+}
+
+/// Puts an answer into the facts; false if it changes no plan.
+fn tell(facts: &mut Facts, question: &Question, answer: Answer) -> bool {
+    let Some(StoreFacts::Ready(listing)) = facts.stores.get_mut(question.store()) else { return false };
+    match (question, answer) {
+        (Question::Writer { series, .. }, Answer::Writer(Some(writer))) => {
+            listing.series.get_mut(series).map(|found| found.writer = Some(writer)).is_some()
+        }
+        (Question::Artifact { series, id, .. }, Answer::Until(until)) => {
+            let found: Option<&mut Artifact> = listing.series.get_mut(series).and_then(|s| s.artifacts.iter_mut().find(|a| a.id == *id));
+            found.map(|artifact| artifact.locked_until = until).is_some() && until.is_some()
+        }
+        (Question::Left { key, .. }, Answer::Until(Some(until))) => {
+            for orphan in listing.series.values_mut().flat_map(|s| &mut s.orphans).filter(|o| o.keys.contains(key)) {
+                orphan.locked_until = orphan.locked_until.max(Some(until));
+            }
+            for leftover in listing.leftovers.iter_mut().chain(&mut listing.expired_runs).filter(|l| l.key == *key) {
+                leftover.locked_until = Some(until);
+            }
+            true
+        }
+        _ => false,
+    }
+}
+
+fn listed<'a>(facts: &'a Facts, store: &Name, series: &Name) -> Option<&'a Series> {
+    facts.stores.get(store).and_then(StoreFacts::listing)?.series.get(series)
+}
+
+/// What is known by that name, or what `ask` gives, which is known from then on.
+fn known<T: Clone>(told: &Mutex<BTreeMap<(Name, String), T>>, store: &Name, key: &str, ask: impl FnOnce() -> Option<T>) -> Option<T> {
+    fn locked<T>(told: &Mutex<T>) -> MutexGuard<'_, T> {
+        told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    let at = (store.clone(), key.to_owned());
+    let before = locked(told).get(&at).cloned();
+    before.or_else(|| {
+        let answer = ask()?;
+        locked(told).insert(at, answer.clone());
+        Some(answer)
+    })
+}
+
+/// The answers in the order of the questions.
+fn side_by_side<Q: Sync, A: Send>(questions: &[Q], ask: impl Fn(&Q) -> A + Sync) -> Vec<A> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut answers = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(question) = questions.get(number) else { return answers };
+            answers.push((number, ask(question)));
+        }
+    };
+    let mut answers: Vec<(usize, A)> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE.min(questions.len())).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    answers.sort_unstable_by_key(|(number, _)| *number);
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// Whether there is anything to ask at all.
@@ -70,55 +240,4 @@ pub(super) fn kept_until(store: &dyn WriteStore, key: &str) -> Result<Option<Ins
         Err(error) if error.is_not_found() => Ok(None),
         other => other,
     }
-}
-
-fn artifact<'a>(facts: &'a mut Facts, store: &Name, series: &Name, id: ArtifactId) -> Option<&'a mut Artifact> {
-    let Some(StoreFacts::Ready(listing)) = facts.stores.get_mut(store) else { return None };
-    listing.series.get_mut(series)?.artifacts.iter_mut().find(|a| a.id == id)
-}
-
-/// Its records and the first object of its payload: all of it was written within one run.
-fn ask_artifact(set: &PolicySet, store: &dyn WriteStore, facts: &mut Facts, name: &Name, series: &Name, id: ArtifactId) -> bool {
-    let Some(artifact) = artifact(facts, name, series, id) else { return false };
-    let records = artifact.generations.iter().filter_map(|g| Some(layout::record(&set.instance, series, &key_of(artifact, g.n)?)));
-    let mut keys: Vec<String> = records.collect();
-    if artifact.bytes() > 0 {
-        let payload = store.list(&layout::payload_folder(&set.instance, series, &id, 1)).unwrap_or_default();
-        keys.extend(payload.into_iter().next().map(|object| object.key));
-    }
-    artifact.locked_until = keys.iter().filter_map(|key| kept_until(store, key).ok()?).max();
-    artifact.locked_until.is_some()
-}
-
-fn ask_left(store: &dyn WriteStore, facts: &mut Facts, name: &Name, keys: &BTreeSet<&String>) -> bool {
-    let Some(StoreFacts::Ready(listing)) = facts.stores.get_mut(name) else { return false };
-    let mut found = false;
-    for orphan in listing.series.values_mut().flat_map(|s| &mut s.orphans).filter(|o| o.keys.iter().any(|key| keys.contains(key))) {
-        orphan.locked_until = orphan.keys.iter().filter_map(|key| kept_until(store, key).ok()?).max();
-        found |= orphan.locked_until.is_some();
-    }
-    for leftover in listing.leftovers.iter_mut().chain(&mut listing.expired_runs).filter(|l| keys.contains(&l.key)) {
-        leftover.locked_until = kept_until(store, &leftover.key).ok().flatten();
-        found |= leftover.locked_until.is_some();
-    }
-    found
-}
-
-/// The newest record of a series there.
-fn ask_writer(set: &PolicySet, store: &dyn WriteStore, facts: &mut Facts, name: &Name, series: &Name) -> bool {
-    let Some(StoreFacts::Ready(listing)) = facts.stores.get_mut(name) else { return false };
-    let Some(found) = listing.series.get_mut(series) else { return false };
-    let Some(newest) = found.artifacts.iter().max_by_key(|a| (a.instant, a.id)) else { return false };
-    let Some(key) = newest.generations.last().and_then(|g| key_of(newest, g.n)) else { return false };
-    let place = layout::record(&set.instance, series, &key);
-    let read = |bytes: Vec<u8>| Record::read(&bytes).map_err(|error| format!("record `{place}`: {error}"));
-    found.writer = Some(match store.get(&place).map_err(|error| super::error::chain(&error)).and_then(read) {
-        Ok(record) => Writer::Said {
-            id: record.id,
-            manifest_sha256: record.manifest_sha256.to_string(),
-            rules: record.rules.map(|rules| rules.to_string()),
-        },
-        Err(message) => Writer::Unread { message },
-    });
-    true
 }

@@ -43,6 +43,12 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
     if record.recipients.is_empty() && run.set.stores.get(job.to).is_some_and(|store| store.require_encryption) {
         return Err(StepError::Changed(format!("`{}` is not encrypted, and store `{}` has `require_encryption`", job.id, job.to)));
     }
+    if let Some(object) = record.objects().find(|object| object.bytes > to.largest()) {
+        let (id, name, bytes, to, largest) = (job.id, &object.name, object.bytes, job.to, to.largest());
+        let message =
+            format!("`{name}` of `{id}` has {bytes} bytes, and an object on store `{to}` has {largest} at most; raise `max_parts`");
+        return Err(StepError::Changed(message));
+    }
     let mut generation = job.as_generation;
     if record.payload_of.is_none() {
         let flight = format!("{}/{}/{}", job.to, job.series, job.id);

@@ -39,6 +39,9 @@ pub struct Owed {
     pub services: Vec<String>,
     /// The ids of their containers.
     pub containers: Vec<String>,
+    /// Whether they can be woken without an engine: all of them are commands of this host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub engineless: bool,
     /// Whether that run is still at work and wakes them itself; else it has died.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alive: bool,

@@ -67,6 +67,9 @@ pub struct Generation {
     pub n: u32,
     /// Bytes of all its objects, as the key says.
     pub bytes: u64,
+    /// Bytes of the largest of them; 0 if they were not listed.
+    #[serde(default)]
+    pub largest: u64,
     /// What the listing shows of them.
     pub payload: Payload,
     /// An object of it is not encrypted, as its name says.

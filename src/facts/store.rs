@@ -101,6 +101,9 @@ pub struct Listing {
     pub clock_ahead: Option<i64>,
     /// Whether everything was listed; an incomplete listing allows no copy, delete or sweep.
     pub complete: bool,
+    /// Bytes of the largest object that the store takes; none where it sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest: Option<u64>,
     /// Free bytes, where the store can tell.
     pub free: Option<u64>,
     /// The host that owns the instance; none before the first capture.
@@ -140,6 +143,7 @@ impl Listing {
             payload_listed: true,
             clock_ahead: None,
             complete: true,
+            largest: None,
             free: None,
             owner: None,
             series: BTreeMap::new(),

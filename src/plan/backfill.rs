@@ -3,6 +3,10 @@
 //! Nothing is remembered for it. What the store has of the series says where its past begins; where it has nothing yet, the newest
 //! artifact elsewhere does. With `none` it begins no later than the store itself. What is wanted needs others, and those belong to the past as well: it
 //! begins with the oldest of them, so that what is copied does not move the beginning for the next plan.
+//!
+//! So a copy that failed is wanted again as soon as anything older, or younger that needs it, has arrived, whatever younger arrived
+//! before it. With `newest` it is not while nothing has: then the store's past has not begun, and begins with the newest there is by
+//! then. That one is what was asked for, and what is older cannot be told from what the manifest leaves out.
 
 use std::collections::HashMap;
 

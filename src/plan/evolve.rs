@@ -33,8 +33,14 @@ pub(super) fn advance(facts: &mut Facts, step: &Step, now: Instant) {
             let Some(id) = id.or_else(|| of.as_ref().map(|capture| predicted(capture, now))) else { return };
             let source = facts.stores.get(from).and_then(StoreFacts::listing).and_then(|l| l.series.get(series));
             let Some(original) = source.and_then(|s| s.artifacts.iter().find(|a| a.id == id)).cloned() else { return };
-            let generation =
-                Generation { n: *as_generation, bytes: bytes.unwrap_or(0), payload: Payload::Complete, readable: false, check: None };
+            let generation = Generation {
+                n: *as_generation,
+                bytes: bytes.unwrap_or(0),
+                largest: 0,
+                payload: Payload::Complete,
+                readable: false,
+                check: None,
+            };
             with_series(facts, store, series, |artifacts| match artifacts.iter_mut().find(|a| a.id == id) {
                 Some(here) => here.generations.push(generation),
                 None => artifacts.push(Artifact { generations: vec![generation], locked_until: None, ..original }),
@@ -77,7 +83,7 @@ pub(super) fn predicted(address: &str, now: Instant) -> ArtifactId {
 }
 
 fn artifact(id: ArtifactId, instant: Instant, slot: Option<Instant>, bytes: u64) -> Artifact {
-    let generation = Generation { n: 1, bytes, payload: Payload::Complete, readable: false, check: None };
+    let generation = Generation { n: 1, bytes, largest: 0, payload: Payload::Complete, readable: false, check: None };
     Artifact { id, instant, slot, need: None, set: None, generations: vec![generation], holds: Vec::new(), locked_until: None }
 }
 

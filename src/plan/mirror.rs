@@ -20,7 +20,7 @@ pub(super) fn missing(view: &View<'_>) -> Vec<Step> {
                 continue;
             }
             let good = view.seen.iter().filter(|other| other.store != seen.store && other.listing.complete).find_map(|other| {
-                let artifact = other.find(item.id).filter(|a| other.usable(a))?;
+                let artifact = other.find(item.id).filter(|a| other.usable(a) && !view.too_large(seen, a))?;
                 Some((other.store, artifact.usable_generation()?))
             });
             let Some((from, generation)) = good else { continue };
@@ -75,6 +75,7 @@ pub(super) fn awaited(view: &View<'_>, store: &str) -> Vec<(crate::model::id::Ar
                 pins.push((item.id, Keep::AwaitingCopy { store: other.store.to_string() }));
             }
         }
+        pins.extend(view.outgrown(other).into_iter().map(|(id, _)| (id, Keep::AwaitingCopy { store: other.store.to_string() })));
     }
     pins
 }

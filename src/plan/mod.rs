@@ -23,6 +23,8 @@ mod evolve;
 mod explain;
 mod mirror;
 mod mounts;
+#[cfg(test)]
+pub(crate) mod oracle;
 mod problem;
 mod refusal;
 mod request;
@@ -43,6 +45,7 @@ pub use decide::{copies, decide, removals, unlocks};
 pub use evolve::evolve;
 pub use explain::{Explained, explain};
 pub use mounts::{mounters, writers_now};
+pub use problem::store_trouble;
 pub use request::{Request, Role};
 pub use retention::{FUTURE_TOLERANCE, Item, Keep, Miss, Rules, Verdicts, judge};
 pub use step::{Candidate, FORMAT_VERSION, Holding, Plan, Reason, Step, Wait, Waiting, Work};

@@ -1,8 +1,10 @@
 //! What stands in the way of a plan, as findings: one sentence that names the object, one that says what to do.
 
+use std::cmp::Reverse;
+
 use super::deletes::SKEW;
 use super::refusal::Refusal;
-use super::view::View;
+use super::view::{Seen, View};
 use super::{Request, Role};
 use crate::facts::{Facts, Listing, Owner, StoreFacts, Trouble};
 use crate::finding::world as code;
@@ -40,7 +42,7 @@ pub(super) fn stores(set: &PolicySet, facts: &Facts, request: &Request) -> Vec<F
             Some(StoreFacts::Unusable(_) | StoreFacts::New) if request.role == Role::Janitor && folder => {
                 Finding::new(code::STORE_UNSEEN, format!("store `{name}` is not to be seen from this host, and nothing is deleted there"))
             }
-            Some(StoreFacts::Unusable(trouble)) => self::trouble(name, trouble),
+            Some(StoreFacts::Unusable(trouble)) => store_trouble(name, trouble),
             Some(StoreFacts::New) if request.role == Role::Janitor => {
                 Finding::new(code::STORE_AWAY, format!("store `{name}` is not there, and a host that only deletes makes none"))
                     .help("check where the manifest says that it is; a store that is new is made by the host that captures")
@@ -86,7 +88,8 @@ fn skew(ahead: i64) -> String {
     format!("its clock is {} s {way} this host's", ahead.unsigned_abs())
 }
 
-fn trouble(name: &Name, trouble: &Trouble) -> Finding {
+/// Why a store cannot be used.
+pub fn store_trouble(name: &Name, trouble: &Trouble) -> Finding {
     match trouble {
         Trouble::Away { known } => Finding::new(code::STORE_AWAY, format!("store `{name}` is known (uuid {known}) and is not there"))
             .help(format!("mount it or bring it back; for a new empty store run `lucid-policy store accept {name}`")),
@@ -146,6 +149,7 @@ pub(super) fn series(set: &PolicySet, facts: &Facts) -> Vec<Finding> {
             Finding::new(code::READABLE_STAYS, message).maybe_at(policy.store_span(store).cloned(), "this store has `require_encryption`")
         }));
         for seen in &view.seen {
+            findings.extend(too_large(set, policy, seen, &view.outgrown(seen)));
             let bad = seen.artifacts().iter().filter(|a| !seen.usable(a) && !view.usable_somewhere(a.id));
             findings.extend(bad.map(|artifact| {
                 Finding::new(
@@ -161,6 +165,24 @@ pub(super) fn series(set: &PolicySet, facts: &Facts) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What a store's limit keeps it from taking, by the one with the largest object.
+fn too_large(set: &PolicySet, policy: &Policy, seen: &Seen<'_>, outgrown: &[(ArtifactId, u64)]) -> Option<Finding> {
+    let (store, largest) = (seen.store, seen.listing.largest?);
+    let (id, bytes) = outgrown.iter().max_by_key(|(id, bytes)| (*bytes, Reverse(*id)))?;
+    let message = format!(
+        "store `{store}` takes no copy of {} of policy `{}`, such as `{id}`: it has a segment of {bytes} bytes, and an object there has {largest} \
+         at most",
+        plural(outgrown.len(), "artifact"),
+        policy.name
+    );
+    let finding = Finding::new(code::SEGMENT_TOO_LARGE, message).maybe_at(set.stores.get(store).map(|s| s.span.clone()), "this store");
+    Some(finding.help(format!(
+        "raise `max_parts` of `{store}` if the service takes more; what is captured from now on is cut to fit, `lucid-policy apply --now --only \
+         policy.{}` does so at once",
+        policy.name
+    )))
 }
 
 pub(super) fn too_late(policy: &Policy, slot: Instant, limit: &Period) -> Finding {

@@ -1,6 +1,6 @@
 //! One policy's artifacts over all the stores that could be seen: the view from which every decision is made.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::retention::{Item, Rules, Verdicts, judge};
 use crate::facts::{Artifact, Facts, Listing, Series, SourceFacts};
@@ -95,14 +95,17 @@ impl<'a> View<'a> {
 
     /// What a store would hold if it had every artifact that is whole somewhere, judged by its own rules.
     pub(super) fn wanted(&self, seen: &Seen<'a>) -> (Vec<Item>, Verdicts) {
+        self.wished(seen, |artifact| !self.too_large(seen, artifact))
+    }
+
+    fn wished(&self, seen: &Seen<'a>, takes: impl Fn(&Artifact) -> bool) -> (Vec<Item>, Verdicts) {
         let mut everything: HashMap<Random, &Artifact> = seen.by_random.clone();
         for other in &self.seen {
             for artifact in other.artifacts.iter().filter(|a| other.usable(a)) {
                 everything.entry(artifact.id.random()).or_insert(artifact);
             }
         }
-        everything
-            .retain(|_, artifact| seen.find(artifact.id).is_some() || !(self.refused(seen, artifact) || self.unknown(seen, artifact)));
+        everything.retain(|_, a| seen.find(a.id).is_some() || !(self.refused(seen, a) || self.unknown(seen, a)) && takes(a));
         if let Some(begins) = super::backfill::begins(self, seen, &everything) {
             everything.retain(|_, artifact| artifact.instant >= begins || seen.find(artifact.id).is_some());
         }
@@ -126,6 +129,36 @@ impl<'a> View<'a> {
     fn unknown(&self, seen: &Seen<'a>, artifact: &Artifact) -> bool {
         let strict = self.set.stores.get(seen.store).is_some_and(|store| store.require_encryption);
         strict && !self.seen.iter().any(|other| other.listing.payload_listed && other.find(artifact.id).is_some())
+    }
+
+    /// Bytes of the largest object that a store would have to take with an artifact: those of the owner of its bytes, unless it has them.
+    fn heaviest(&self, seen: &Seen<'a>, artifact: &Artifact) -> u64 {
+        let owner = artifact.need.unwrap_or(artifact.id.random());
+        if seen.by_random.get(&owner).is_some_and(|a| a.listed_complete()) {
+            return 0;
+        }
+        let elsewhere = self.seen.iter().filter_map(|other| other.by_random.get(&owner));
+        elsewhere.flat_map(|a| &a.generations).filter(|g| g.usable()).map(|g| g.largest).max().unwrap_or(0)
+    }
+
+    /// Whether a store cannot take a copy of an artifact, because an object of it is larger than the store's largest.
+    pub(super) fn too_large(&self, seen: &Seen<'a>, artifact: &Artifact) -> bool {
+        seen.listing.largest.is_some_and(|largest| self.heaviest(seen, artifact) > largest)
+    }
+
+    /// What a store's rules would keep if it could take it, with the bytes of its largest object. Whether it can is in the manifest as
+    /// a rule, so that the others keep it for it.
+    pub(super) fn outgrown(&self, seen: &Seen<'a>) -> Vec<(ArtifactId, u64)> {
+        let artifacts = || self.seen.iter().flat_map(|other| other.artifacts).filter(|a| self.too_large(seen, a));
+        if seen.listing.largest.is_none() || artifacts().next().is_none() {
+            return Vec::new();
+        }
+        let (items, verdicts) = self.wished(seen, |_| true);
+        let kept: HashSet<ArtifactId> = items.iter().enumerate().filter(|(n, _)| verdicts.kept(*n)).map(|(_, item)| item.id).collect();
+        let mut outgrown: Vec<_> = artifacts().filter(|a| kept.contains(&a.id)).map(|a| (a.id, self.heaviest(seen, a))).collect();
+        outgrown.sort_unstable();
+        outgrown.dedup();
+        outgrown
     }
 
     /// How many artifacts that are whole elsewhere each store does not take.

@@ -67,3 +67,10 @@ pub struct Downtime {
     /// The artifacts whose captures took that long.
     pub from: Vec<ArtifactId>,
 }
+
+impl Quiet {
+    /// Whether it takes an engine to quiet and to wake it: a pair of commands of this host does not.
+    pub fn needs_engine(&self) -> bool {
+        !matches!(self.handle, Handle::Command { container: None, .. })
+    }
+}

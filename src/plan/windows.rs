@@ -29,7 +29,7 @@ pub(super) fn recoveries(facts: &Facts, findings: &mut Vec<Finding>) -> Vec<Step
     let mut runs: BTreeMap<Random, (Instant, BTreeSet<&String>)> = BTreeMap::new();
     for owed in facts.owed.iter().filter(|owed| !owed.alive) {
         if let RuntimeFacts::Unreachable(why) = &facts.runtime
-            && !owed.containers.is_empty()
+            && !owed.engineless
         {
             let message = format!("what run {} has quieted may not be awake ({}): {why}", owed.run, owed.services.join(", "));
             let help = "start the engine, then run `lucid-policy recover`";

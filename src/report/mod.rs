@@ -17,5 +17,5 @@ pub use human::{bytes, count, instant, instant_in, span_of};
 pub use plan::{plan_text, reason_text, work_text};
 pub use progress::{event_text, outcome_text, step_text};
 pub use restore::{pending_text, recovered_text, restore_text, restored_text};
-pub use status::{PolicyStatus, Status, StoreStatus, status_of, status_text};
+pub use status::{LeaseStatus, PolicyStatus, Status, StoreStatus, status_of, status_text};
 pub use window::{awoken_text, quiet_text};

@@ -9,7 +9,7 @@ use super::window::quiet_text;
 use crate::execute::restore::Pending;
 use crate::execute::window::OpenWindow;
 use crate::facts::{Facts, Owed, StoreFacts};
-use crate::model::id::{ArtifactId, Instant, Name};
+use crate::model::id::{ArtifactId, Instant, Name, Random};
 use crate::model::{Policy, PolicySet, PolicyState};
 
 /// How many next runs are shown.
@@ -34,6 +34,27 @@ pub struct Status {
     pub owed: Vec<Owed>,
     /// What is quiet now, and will be woken.
     pub quiet: Vec<OpenWindow>,
+    /// Leases that nobody has released, on the stores that answered.
+    pub leases: Vec<LeaseStatus>,
+}
+
+/// One lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeaseStatus {
+    /// The store.
+    pub store: Name,
+    /// The series.
+    pub series: Name,
+    /// `held`, `over` or `unreadable`; of one that cannot be read, the rest is not known.
+    pub state: &'static str,
+    /// The run that has it, or had it last.
+    pub run: Option<Random>,
+    /// The name of that run's host.
+    pub host: Option<String>,
+    /// Since when.
+    pub since: Option<Instant>,
+    /// From when on others may take it unless it is renewed, by the store's time; none where it ends with the run's process.
+    pub until: Option<Instant>,
 }
 
 /// One policy.
@@ -77,7 +98,14 @@ pub struct StoreStatus {
 }
 
 /// Where every policy stands at an instant.
-pub fn status_of(set: &PolicySet, facts: &Facts, now: Instant, restores: Vec<Pending>, quiet: Vec<OpenWindow>) -> Status {
+pub fn status_of(
+    set: &PolicySet,
+    facts: &Facts,
+    now: Instant,
+    restores: Vec<Pending>,
+    quiet: Vec<OpenWindow>,
+    leases: Vec<LeaseStatus>,
+) -> Status {
     let policies: Vec<PolicyStatus> = set.policies.values().map(|p| policy_status(set, p, facts, now)).collect();
     Status {
         format_version: "1.0",
@@ -88,6 +116,7 @@ pub fn status_of(set: &PolicySet, facts: &Facts, now: Instant, restores: Vec<Pen
         restores,
         owed: facts.owed.iter().filter(|owed| !owed.alive).cloned().collect(),
         quiet,
+        leases,
     }
 }
 
@@ -176,10 +205,29 @@ pub fn status_text(status: &Status, set: &PolicySet) -> String {
             out.push_str(&format!("  next: {}\n", next.join(", ")));
         }
     }
+    if !status.leases.is_empty() {
+        out.push_str("\nleases\n");
+        for lease in &status.leases {
+            out.push_str(&format!("  {} on {}: {}\n", lease.series, lease.store, lease_line(lease, status.at)));
+        }
+    }
     if !status.restores.is_empty() {
         out.push_str(&format!("\n{}", pending_text(&status.restores)));
     }
     out
+}
+
+fn lease_line(lease: &LeaseStatus, now: Instant) -> String {
+    let (Some(run), Some(host), Some(since)) = (lease.run, &lease.host, lease.since) else {
+        return "UNREADABLE, so that nobody can take it".to_owned();
+    };
+    let end = match (lease.state, lease.until) {
+        ("over", Some(until)) if until <= now => format!("OVER since {}", instant(until)),
+        ("over", _) => "OVER, its process is gone".to_owned(),
+        (_, Some(until)) => format!("until {} unless renewed", instant(until)),
+        (_, None) => "until its process ends".to_owned(),
+    };
+    format!("run {run} of host {host} since {}, {end}", instant(since))
 }
 
 fn store_line(store: &StoreStatus) -> String {

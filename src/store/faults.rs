@@ -150,6 +150,10 @@ impl<S: ReadStore> ReadStore for Faulty<S> {
         self.inner.clock()
     }
 
+    fn largest(&self) -> u64 {
+        self.inner.largest()
+    }
+
     fn free(&self) -> Result<Option<u64>, StoreError> {
         alive(&self.budget, "")?;
         self.inner.free()
@@ -165,10 +169,6 @@ impl<S: WriteStore> WriteStore for Faulty<S> {
         alive(&self.budget, key)?;
         let inner = self.inner.upload(key)?;
         Ok(Box::new(FaultyUpload { inner: Some(inner), key: key.to_owned(), budget: Arc::clone(&self.budget) }))
-    }
-
-    fn largest(&self) -> u64 {
-        self.inner.largest()
     }
 
     fn delete(&self, key: &str) -> Result<Removed, StoreError> {

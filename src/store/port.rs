@@ -153,6 +153,11 @@ pub trait ReadStore: Send + Sync {
         Ok(None)
     }
 
+    /// Bytes of the largest object that an upload there can become: longer streams are cut into segments before that.
+    fn largest(&self) -> u64 {
+        u64::MAX
+    }
+
     /// Free bytes, where the store can tell.
     fn free(&self) -> Result<Option<u64>, StoreError>;
 
@@ -199,13 +204,8 @@ pub trait WriteStore: ReadStore {
     /// Writes a small object durably, only if its name is free.
     fn create(&self, key: &str, bytes: &[u8]) -> Result<Created, StoreError>;
 
-    /// Starts writing an object of unknown size, [`largest`](Self::largest) at most. Nothing is listed before [`Upload::commit`].
+    /// Starts writing an object of unknown size, [`largest`](ReadStore::largest) at most. Nothing is listed before [`Upload::commit`].
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError>;
-
-    /// Bytes of the largest object that an upload can become: longer streams are cut into segments before that.
-    fn largest(&self) -> u64 {
-        u64::MAX
-    }
 
     /// Removes an object; one that is not there is removed.
     fn delete(&self, key: &str) -> Result<Removed, StoreError>;

@@ -244,6 +244,11 @@ impl Record {
         self.objects().map(|segment| segment.bytes).sum()
     }
 
+    /// Bytes of its largest object.
+    pub fn largest(&self) -> u64 {
+        self.objects().map(|segment| segment.bytes).max().unwrap_or(0)
+    }
+
     /// The artifact that must be there for this one to restore. A full capture needs no parent, only an owner of its bytes.
     pub fn need(&self) -> Option<Random> {
         match self.capture {

@@ -224,6 +224,16 @@ fn an_instance_of_another_host_is_left_alone_until_it_is_claimed() {
     let _ = world.harmless("claim --yes").ends(9).says(&["store `local` was not claimed", "is not a folder", "name a folder in `path`"]);
     fs::remove_file(world.path("backups")).unwrap();
     fs::rename(world.path("aside"), world.path("backups")).unwrap();
+    fs::rename(world.path("backups"), world.path("aside")).unwrap();
+    let words = ["store `local` is known (uuid", "and is not there; it was not claimed", "`lucid-policy store accept local`"];
+    let _ = world.harmless("claim --yes").ends(4).says(&words).hides(&["belongs to nobody", "taken over"]);
+    // a host that knows nothing of it
+    fs::rename(world.path("state"), world.path("elsewhere")).unwrap();
+    let words = ["nothing was claimed: no store of the manifest is there", "mount the store"];
+    let _ = world.run("claim --yes").ends(4).says(&words).hides(&["belongs to nobody"]);
+    fs::remove_dir_all(world.path("state")).ok();
+    fs::rename(world.path("elsewhere"), world.path("state")).unwrap();
+    fs::rename(world.path("aside"), world.path("backups")).unwrap();
     let _ = world.run("claim --yes").good().says(&["taken over from host `elder`"]);
     let _ = world.run("apply --now").good();
 }

@@ -87,3 +87,32 @@ fn a_store_with_a_single_writer_has_no_leases() {
     let _ = world.run("apply").good();
     assert_eq!(world.files("backups/demo/lock"), [] as [String; 0]);
 }
+
+#[test]
+fn status_shows_who_has_a_lease_and_which_are_over_and_changes_nothing() {
+    let (world, path) = applied();
+    let _ = world.harmless("status").good().hides(&["leases"]);
+    let mut record: Value = serde_json::from_str(HELD).unwrap();
+    fs::write(&path, HELD).unwrap();
+    let words = ["leases", "config on local: run nbswy3dpo5xxe3de of host db1 since", "until its process ends"];
+    let _ = world.harmless("status").good().says_in_order(&words);
+    let seen = world.harmless("status --format json").good().json();
+    let [one] = seen["leases"].as_array().unwrap().as_slice() else { panic!("{seen}") };
+    for (key, value) in [("store", "local"), ("series", "config"), ("state", "held"), ("run", RUN), ("host", "db1")] {
+        assert_eq!(one[key], value, "{one}");
+    }
+    assert_eq!((&one["since"], &one["until"]), (&record["since"], &Value::Null));
+    // beside us, under a number that is no process's
+    record["holder"]["boot"] = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap().trim().into();
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap();
+    let namespace = namespace.to_str().unwrap().trim_start_matches("pid:[").trim_end_matches(']').parse::<u64>().unwrap();
+    record["holder"]["pid_namespace"] = namespace.into();
+    record["holder"]["pid"] = i32::MAX.into();
+    fs::write(&path, serde_json::to_vec_pretty(&record).unwrap()).unwrap();
+    let _ = world.harmless("status").good().says(&["OVER, its process is gone"]);
+    assert_eq!(world.harmless("status --format json").good().json()["leases"][0]["state"], "over");
+    fs::write(&path, "{").unwrap();
+    let _ = world.harmless("status").good().says(&["config on local: UNREADABLE"]);
+    fs::rename(world.path("backups"), world.path("aside")).unwrap();
+    let _ = world.harmless("status").hides(&["leases"]);
+}

@@ -120,6 +120,29 @@ fn without_a_fitting_identity_a_restore_is_refused_before_anything_is_touched() 
 }
 
 #[test]
+fn an_altered_header_is_damage_and_no_fault_of_the_key() {
+    let world = captured();
+    let id = world.ids("backups", "config").remove(0);
+    let list = |identity: &str| world.harmless(&format!("show {id} --files -i {}", key(identity)));
+    let _ = list("other.txt").ends(4).says(&["none of the given identities opens it"]);
+    // a good header of other recipients than those it was made for: one character of each wrapped key is another one
+    let index = object(&world, "config", ".index.age");
+    let mut bytes = fs::read(&index).unwrap();
+    let starts: Vec<usize> =
+        (0..400).filter(|n| [&b"-> X25519 "[..], b"-> ssh-ed25519 "].iter().any(|word| bytes[*n..].starts_with(word))).collect();
+    assert_eq!(starts.len(), 2, "one for each recipient");
+    for start in starts {
+        let line = start + bytes[start..].iter().position(|byte| *byte == b'\n').unwrap() + 5;
+        bytes[line] = if bytes[line] == b'A' { b'B' } else { b'A' };
+    }
+    fs::write(&index, bytes).unwrap();
+    fs::remove_dir_all(world.path("second/demo/data")).unwrap();
+    for identity in ["identity.txt", "other.txt"] {
+        let _ = list(identity).ends(8).says(&["`lucid-policy verify` says more"]).hides(&["none of the given identities"]);
+    }
+}
+
+#[test]
 fn every_recipient_restores_whole_in_part_and_in_place() {
     let world = captured();
     for (to, name) in [("by-age", "identity.txt"), ("by-ssh", "ssh-ed25519")] {

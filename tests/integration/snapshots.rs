@@ -692,7 +692,8 @@ fn status_of_what_is_good_and_what_is_late() {
       ],
       "restores": [],
       "owed": [],
-      "quiet": []
+      "quiet": [],
+      "leases": []
     }
     "#);
 }

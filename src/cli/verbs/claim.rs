@@ -1,4 +1,5 @@
-//! `claim`: this host takes over an instance whose host is gone.
+//! `claim`: this host takes over an instance whose host is gone. A store that is away belongs to somebody nobody can name: it is said, and
+//! left alone.
 
 use crate::cli::Global;
 use crate::cli::ask::confirmed;
@@ -6,7 +7,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::screen::Screen;
 use crate::cli::session::{Access, Session};
+use crate::facts::{StoreFacts, Trouble};
 use crate::model::id::Name;
+use crate::plan::store_trouble;
 use crate::store::documents::{FormatVersion, OwnerRecord, read, write};
 use crate::store::{Created, WriteStore, layout};
 
@@ -21,7 +24,8 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
-        let session = Session::open(global, screen, Access::Write)?;
+        let mut session = Session::open(global, screen, Access::Write)?;
+        session.catalog_only = true;
         let question = format!(
             "Host `{}` becomes the one that captures and copies `{}`; the other must never run again.",
             session.host.name, session.set.instance
@@ -29,8 +33,23 @@ impl Args {
         if !(self.yes || screen.interactive && confirmed(screen, &question)) {
             return Err(Failure::new(Exit::Refused, "nothing was claimed", "run it again with --yes if the other host is gone for good"));
         }
-        let mut worst = Exit::Good;
+        let seen = session.catalogue()?.stores;
+        let (mut worst, mut there) = (Exit::Good, false);
         for (name, store) in session.stores() {
+            match seen.get(&name) {
+                Some(StoreFacts::New) => {
+                    screen.note(&format!("store `{name}` is not there, and nothing is known of it: there is nothing to claim"));
+                    continue;
+                }
+                Some(StoreFacts::Unusable(trouble)) if is_absent(trouble) => {
+                    let finding = store_trouble(&name, trouble);
+                    screen.say(&format!("warning: {}; it was not claimed", finding.message));
+                    finding.help.iter().for_each(|help| screen.say(&format!("  help: {help}")));
+                    (worst, there) = (Exit::Refused, true);
+                    continue;
+                }
+                _ => there = true,
+            }
             match store.map_err(Failure::from).and_then(|store| take_over(&session, &name, store.as_ref())) {
                 Ok(said) => screen.note(&said),
                 Err(failure) if matches!(failure.exit, Exit::Damaged) => return Err(failure),
@@ -39,11 +58,23 @@ impl Args {
                     if !failure.help.is_empty() {
                         screen.say(&format!("  help: {}", failure.help));
                     }
-                    worst = Exit::NotChecked;
+                    worst = if worst == Exit::Refused { worst } else { Exit::NotChecked };
                 }
             }
         }
+        if !there {
+            let message = "nothing was claimed: no store of the manifest is there";
+            return Err(Failure::new(Exit::Refused, message, "mount the store that the other host wrote to, or bring it back"));
+        }
         Ok(worst)
+    }
+}
+
+/// Whether what is at the place is not the store, so that whose it is cannot be told.
+fn is_absent(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Away { .. } | Trouble::Replaced { .. } | Trouble::Twin { .. } | Trouble::TooNew { .. } => true,
+        Trouble::OwnedElsewhere { .. } | Trouble::Unusable { .. } => false,
     }
 }
 

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use crate::cli::Global;
+use crate::cli::claimant::claimant;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::screen::{Format, Screen};
 use crate::cli::session::{Access, Session};
 use crate::cli::signals::Signals;
+use crate::execute::chain;
 use crate::execute::restore::pending;
 use crate::execute::window::open;
-use crate::facts::StoreFacts;
+use crate::facts::{Facts, StoreFacts};
+use crate::model::id::Name;
 use crate::plan::{Request, decide};
-use crate::report::{status_of, status_text};
+use crate::report::{LeaseStatus, status_of, status_text};
+use crate::store::lease::{Standing, standing};
 
 /// Say where every policy stands, and whether it is late.
 #[derive(Debug, clap::Args)]
@@ -33,7 +37,8 @@ impl Args {
         session.catalog_only = self.catalog_only;
         let facts = session.facts()?;
         let waiting = pending(&session.ports(Arc::new(|_| ()), &Signals::default()))?;
-        let status = status_of(&session.set, &facts, facts.at, waiting, open(&session.state)?);
+        let leases = leases(&session, &facts, screen);
+        let status = status_of(&session.set, &facts, facts.at, waiting, open(&session.state)?, leases);
         match format {
             Format::Json => screen.json(&status),
             Format::Text => {
@@ -52,4 +57,26 @@ impl Args {
         let worst = checks.into_iter().find(|(wrong, _)| self.check && *wrong);
         Ok(worst.map_or(Exit::Good, |(_, exit)| exit))
     }
+}
+
+/// Every lease that nobody has released. Where a store did not answer, that is said as of the store.
+fn leases(session: &Session, facts: &Facts, screen: &Screen) -> Vec<LeaseStatus> {
+    let mut leases = Vec::new();
+    let us = claimant(&session.host);
+    for (name, store) in session.usable_stores().iter().filter(|(name, _)| facts.stores.get(*name).is_some_and(|s| s.listing().is_some())) {
+        match standing(store.as_ref(), &session.set.instance, &us, facts.at) {
+            Ok(found) => leases.extend(found.into_iter().map(|(series, lease)| shown(name, series, lease.ok()))),
+            Err(error) => screen.say(&format!("warning: the leases of store `{name}` were not read: {}", chain(&error))),
+        }
+    }
+    leases
+}
+
+fn shown(store: &Name, series: Name, found: Option<Standing>) -> LeaseStatus {
+    let (store, until) = (store.clone(), found.as_ref().and_then(|found| found.until));
+    let Some(Standing { lease, over, .. }) = found else {
+        return LeaseStatus { store, series, state: "unreadable", run: None, host: None, since: None, until };
+    };
+    let state = if over { "over" } else { "held" };
+    LeaseStatus { store, series, state, run: Some(lease.run), host: Some(lease.holder.hostname), since: Some(lease.since), until }
 }

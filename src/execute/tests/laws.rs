@@ -9,7 +9,8 @@ use super::world::{STORES, locked, name, record};
 use super::yard::Yard;
 use crate::facts::{Artifact, Facts, Listing, Series};
 use crate::model::id::{ArtifactId, Instant, Name};
-use crate::model::{Backfill, Policy, PolicySet, PolicyState};
+use crate::model::{Policy, PolicySet, PolicyState};
+use crate::plan::oracle::begins;
 use crate::plan::{FUTURE_TOLERANCE, Item, Rules, judge};
 use crate::store::key::CatalogKey;
 use crate::store::layout::{self, Place};
@@ -353,31 +354,6 @@ impl Truth {
 /// Whether a store does not give an object up yet.
 fn locked_at(store: &Memory, key: &str, at: Instant) -> bool {
     store.retained(key).unwrap().is_some_and(|until| until > at)
-}
-
-/// Where the past of a series begins on a store, by what is there and by its manifest, with all that it needs; none: everything.
-fn begins(
-    set: &PolicySet,
-    store: &Name,
-    (at, created): (Instant, Option<Instant>),
-    here: &BTreeMap<ArtifactId, &Artifact>,
-    all: &BTreeMap<ArtifactId, &Artifact>,
-) -> Option<Instant> {
-    let dated =
-        |of: &BTreeMap<ArtifactId, &Artifact>| of.values().map(|a| a.instant).filter(|i| *i <= at + FUTURE_TOLERANCE).collect::<Vec<_>>();
-    let mut begins = match (dated(here).into_iter().min(), set.stores[store].backfill) {
-        (_, Backfill::All) => return None,
-        (oldest, Backfill::None) => oldest.into_iter().chain(created).min()?,
-        (Some(oldest), _) => oldest,
-        (None, _) => dated(all).into_iter().max()?,
-    };
-    while let Some(older) = all.values().filter(|a| a.instant >= begins).find_map(|child| {
-        let owner = all.values().find(|a| child.need == Some(a.id.random()))?;
-        (owner.instant < begins).then_some(owner.instant)
-    }) {
-        begins = older;
-    }
-    Some(begins)
 }
 
 /// Every artifact of a store.

@@ -1,4 +1,4 @@
-//! Stores with habits: one that lists late, one that only hides what is deleted, one with small objects, one that counts.
+//! Stores with habits: one that lists late, one that only hides what is deleted, one with small objects, one that takes none, one that counts.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -21,9 +21,16 @@ pub(super) struct Habits {
     pub(super) clock: Option<Instant>,
     /// Every call that changes something, in order.
     pub(super) calls: Vec<String>,
+    /// No upload begins to a key that has this in it.
+    pub(super) refuses: Option<String>,
+    /// What happens wherever somebody asks until when an object stays.
+    pub(super) asked: Option<Asked>,
     /// What another host does just before this one gets its first lease.
     pub(super) before_lock: Option<Box<dyn FnOnce() + Send>>,
 }
+
+/// See [`Habits::asked`].
+pub(super) type Asked = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A store with habits.
 pub(super) struct Odd {
@@ -70,11 +77,19 @@ impl ReadStore for Odd {
     }
 
     fn retained(&self, key: &str) -> Result<Option<Instant>, StoreError> {
+        let asked = locked(&self.habits).asked.clone();
+        if let Some(asked) = asked {
+            asked(key);
+        }
         self.inner.retained(key)
     }
 
     fn clock(&self) -> Result<Option<Instant>, StoreError> {
         Ok(locked(&self.habits).clock)
+    }
+
+    fn largest(&self) -> u64 {
+        locked(&self.habits).largest.unwrap_or(u64::MAX)
     }
 
     fn free(&self) -> Result<Option<u64>, StoreError> {
@@ -90,6 +105,9 @@ impl WriteStore for Odd {
 
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError> {
         self.call("upload", key);
+        if locked(&self.habits).refuses.as_ref().is_some_and(|part| key.contains(part.as_str())) {
+            return Err(StoreError::of(&self.place(), "write", key, std::io::Error::other("not now")));
+        }
         self.inner.upload(key)
     }
 
@@ -102,10 +120,6 @@ impl WriteStore for Odd {
     fn extend(&self, key: &str, until: Instant) -> Result<(), StoreError> {
         self.call("extend", key);
         self.inner.extend(key, until)
-    }
-
-    fn largest(&self) -> u64 {
-        locked(&self.habits).largest.unwrap_or(u64::MAX)
     }
 
     fn lock(&self, key: &str, claim: &Claim) -> Result<Locked, StoreError> {

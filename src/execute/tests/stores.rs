@@ -1,4 +1,4 @@
-//! Runs over stores with habits: promises, late listings, copies that go on, roles.
+//! Runs over stores with habits: promises, late listings, roles.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,12 +11,11 @@ use crate::execute::StepResult;
 use crate::finding::world as code;
 use crate::model::id::Instant;
 use crate::plan::Role;
-use crate::store::faults::Fault;
 use crate::store::layout::{self, Area};
 use crate::store::{ReadStore, WriteStore};
 
 /// One tree on a folder and a bucket, hourly.
-fn world(bucket: &str, rest: &str) -> (World, Arc<Mutex<Habits>>) {
+pub(super) fn world(bucket: &str, rest: &str) -> (World, Arc<Mutex<Habits>>) {
     let text = format!(
         "version = 1\nname = \"lucid\"\ntimezone = \"Etc/UTC\"\n[run]\nconcurrency = 1\n[guard]\nmax_delete_fraction = 1.0\n\
          [store.directory.local]\npath = \"/stores/local\"\n[store.s3.offsite]\nbucket = \"backups\"\n{bucket}\n\
@@ -33,14 +32,14 @@ fn world(bucket: &str, rest: &str) -> (World, Arc<Mutex<Habits>>) {
     (world, habits)
 }
 
-fn run(world: &mut World, luck: Luck) -> Applied {
+pub(super) fn run(world: &mut World, luck: Luck) -> Applied {
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(2).build().unwrap();
     let facts = world.facts(false);
     world.apply(&runtime, luck, TimeDelta::milliseconds(1), false, &facts)
 }
 
 /// An hour later, the tree changed or not.
-fn hour(world: &mut World, changed: bool) {
+pub(super) fn hour(world: &mut World, changed: bool) {
     world.advance(TimeDelta::hours(1));
     if changed {
         let now = world.now();
@@ -51,7 +50,7 @@ fn hour(world: &mut World, changed: bool) {
 }
 
 /// Kind and end of each step, without those that went well.
-fn went(applied: &Applied) -> Vec<String> {
+pub(super) fn went(applied: &Applied) -> Vec<String> {
     let outcome = applied.outcome.as_ref().unwrap();
     let said = |result: &StepResult| match result {
         StepResult::Done(_) => String::new(),
@@ -64,7 +63,7 @@ fn promised(world: &World, key: &str) -> Option<Instant> {
     world.stores[1].retained(key).unwrap()
 }
 
-const LOCK: &str = "object_lock = { mode = \"governance\", for = \"6h\" }";
+pub(super) const LOCK: &str = "object_lock = { mode = \"governance\", for = \"6h\" }";
 
 #[test]
 fn an_owner_of_bytes_is_promised_for_as_long_as_what_points_at_it() {
@@ -215,69 +214,6 @@ fn what_another_run_made_up_to_the_lease_is_not_made_again() {
     assert_eq!(applied.plan.steps.iter().map(|s| s.work.kind()).collect::<Vec<_>>(), ["capture"]);
     assert_eq!(went(&applied), [] as [String; 0]);
     assert_eq!(ids(&world.stores[1], &world.instance), made);
-}
-
-#[test]
-fn a_copy_that_was_cut_goes_on_where_it_was_cut() {
-    for (number, fault) in [(1, Fault::Error), (2, Fault::Error), (3, Fault::Error)] {
-        let (mut world, habits) = world("", "retention = \"many\"");
-        world.down[1] = true;
-        run(&mut world, Luck::Good);
-        world.down[1] = false;
-        run(&mut world, Luck::Stumbles(number + 3, fault));
-        let there = world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap();
-        locked(&habits).calls.clear();
-        assert_eq!(went(&run(&mut world, Luck::Good)), ["copy"], "{number}");
-        let calls = locked(&habits).calls.clone();
-        let sent = calls.iter().filter(|call| call.starts_with("upload")).count();
-        assert_eq!(sent, 2 - there.len(), "{number}: {calls:#?}");
-        assert!(calls.iter().all(|call| !there.iter().any(|object| *call == format!("upload {}", object.key))), "{calls:#?}");
-    }
-}
-
-#[test]
-fn what_lies_in_the_way_of_a_copy_is_never_taken_for_it() {
-    for (bytes, what) in [(b"indeX".as_slice(), "other bytes"), (b"ind", "a piece")] {
-        let (mut world, _) = world("", "retention = \"many\"");
-        run(&mut world, Luck::Good);
-        hour(&mut world, true);
-        world.down[1] = true;
-        run(&mut world, Luck::Good);
-        world.down[1] = false;
-        let key = world.stores[0].list(&Area::Data.folder(&world.instance)).unwrap().pop().unwrap().key;
-        world.stores[1].put(&key, bytes);
-        assert_eq!(went(&run(&mut world, Luck::Good)), ["copy"], "{what}");
-        let copy = catalog(&world.stores[1], &world.instance).pop().unwrap().2;
-        assert_eq!(copy.generation, 2, "{what}");
-        assert_eq!(world.stores[1].get(&key).unwrap(), bytes);
-    }
-}
-
-#[test]
-fn a_damaged_copy_is_replaced_and_its_bytes_stay_until_the_artifact_goes() {
-    let (mut world, _) = world("", "retention = \"few\"");
-    run(&mut world, Luck::Good);
-    let key = world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap().remove(0).key;
-    assert!(world.stores[1].truncate(&key));
-    let damaged = world.stores[1].get(&key).unwrap();
-    assert_eq!(went(&run(&mut world, Luck::Good)), ["copy"]);
-    assert_eq!(world.stores[1].get(&key).unwrap(), damaged);
-    assert!(run(&mut world, Luck::Good).plan.steps.is_empty());
-    hour(&mut world, true);
-    assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy", "delete", "delete"]);
-    assert!(world.stores[1].get(&key).is_err());
-    assert_eq!(world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap().len(), 2);
-}
-
-#[test]
-fn a_capture_is_cut_where_the_smallest_store_needs_it() {
-    let (mut world, habits) = world("", "retention = \"many\"");
-    locked(&habits).largest = Some(8);
-    run(&mut world, Luck::Good);
-    let objects = world.stores[0].list(&Area::Data.folder(&world.instance)).unwrap();
-    let payload: Vec<u64> = objects.iter().filter(|o| !o.key.contains(".index")).map(|o| o.bytes).collect();
-    assert!(payload.len() > 2 && payload.iter().all(|bytes| *bytes <= 8), "{payload:?}");
-    assert_eq!(world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap().len(), objects.len());
 }
 
 #[test]

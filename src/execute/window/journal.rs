@@ -88,6 +88,11 @@ impl Journal {
         PathBuf::from(format!("{FOLDER}/{}/{}-{}.{ending}", file_name(engine), self.run, file_name(&self.window)))
     }
 
+    /// Whether what is owed still needs the engine: what needed it may be settled, and the commands of this host left.
+    pub(super) fn needs_engine(&self) -> bool {
+        self.entries.iter().any(|entry| entry.service.needs_engine())
+    }
+
     /// What is owed, for facts.
     fn owed(&self, alive: bool) -> Owed {
         let subjects = self.entries.iter().flat_map(|entry| match &entry.service.handle {
@@ -99,6 +104,7 @@ impl Journal {
             at: self.at,
             services: self.entries.iter().map(|entry| entry.service.address.clone()).collect(),
             containers: subjects.map(|subject| subject.id.clone()).collect(),
+            engineless: !self.needs_engine(),
             alive,
         }
     }

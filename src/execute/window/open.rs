@@ -78,7 +78,7 @@ impl Window<'_> {
     /// Takes the containers, looks at them again, writes the journal, and quiets everything; each stop is shown as a step. A window
     /// in which something could not be quieted is open all the same: it has to be closed, and nothing is to be done in it.
     pub(in crate::execute) fn open(self, ports: &Ports) -> Result<(Open, Vec<StepOutcome>), NotOpened> {
-        let containers = self.services.iter().any(|s| !matches!(&s.handle, Handle::Command { container: None, .. }));
+        let containers = self.services.iter().any(Quiet::needs_engine);
         let engine = if containers { Some(ports.runtime.engine()?) } else { None };
         let mut held = self.hold(ports, engine.as_ref())?;
         let services = self.services.into_iter().map(|service| still_there(ports, self.ours, service)).collect::<Result<Vec<_>, _>>()?;

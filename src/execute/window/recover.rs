@@ -73,7 +73,7 @@ fn nothing(journal: &Journal) -> Awoken {
 
 fn one(ports: &Ports, journal: Journal) -> Awoken {
     let mut awoken = nothing(&journal);
-    let found = match &journal.engine {
+    let found = match journal.engine.as_ref().filter(|_| journal.needs_engine()) {
         None => Ok(std::sync::Arc::clone(&ports.runtime)),
         Some(engine) => reach(ports, &engine.id, &engine.endpoint),
     };

@@ -45,6 +45,8 @@ SERVICES_UNSEEN advice "services-unseen", "services were not looked at",
     "A plan from an inventory asks no engine. Captures are in it as they would be without services; what would be stopped for them, and whether something stands in the way of that, is shown by a plan on the host itself.";
 READABLE_STAYS advice "readable-stays", "a store does not take what is not encrypted",
     "The store has `require_encryption`, and the policy has artifacts from before it had recipients. They stay where they are: a copy is the same bytes everywhere, so that it cannot be encrypted on its way. What is captured from now on is encrypted and copied. To have the state of today there at once, run `lucid-policy apply --now --only policy.NAME`.";
+SEGMENT_TOO_LARGE warning "segment-too-large", "a store cannot take an object as large as a segment that exists",
+    "A copy is the same objects everywhere, and the store's largest object, which follows from its `max_parts`, is smaller than a segment of the artifact: the limit was lowered, or the store was added, after the capture. The copy is not tried, and the artifact stays where it is for as long as this store's retention would keep it. Raise `max_parts` if the service takes more parts. What is captured from now on is cut to fit all stores of the policy and is copied; to have the state of today there at once, run `lucid-policy apply --now --only policy.NAME`.";
 DELETE_PAUSED advice "delete-paused", "a paused policy deletes nothing",
     "The policy's `state` is `paused`: it captures, copies and deletes nothing. Artifacts that its retention lets go are kept until it is active or retired.";
 DAMAGED warning "damaged", "a copy is damaged and no good one is known",

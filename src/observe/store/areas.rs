@@ -97,9 +97,10 @@ impl Join<'_> {
             let Some(series) = self.listing.series.get_mut(&name) else { continue };
             let Some(artifact) = series.artifacts.iter_mut().find(|a| a.id == key.id) else { continue };
             match whole {
-                Ok(Some(readable)) => artifact.generations.iter_mut().filter(|g| g.n == key.generation).for_each(|g| {
+                Ok(Some(record)) => artifact.generations.iter_mut().filter(|g| g.n == key.generation).for_each(|g| {
                     g.payload = Payload::Complete;
-                    g.readable = readable;
+                    g.largest = record.largest();
+                    g.readable = record.recipients.is_empty();
                 }),
                 // its record is gone too: it was removed meanwhile
                 Err(error) if error.is_not_found() => artifact.generations.retain(|g| g.n != key.generation),
@@ -108,8 +109,8 @@ impl Join<'_> {
         }
     }
 
-    /// Whether its payload is for everybody to read; none if it is not whole.
-    fn whole(&self, series: &Name, key: &CatalogKey) -> Result<Option<bool>, StoreError> {
+    /// The record of a generation that is whole.
+    fn whole(&self, series: &Name, key: &CatalogKey) -> Result<Option<Record>, StoreError> {
         let bytes = self.store.get(&layout::record(self.instance, series, key))?;
         let Ok(record) = Record::read(&bytes) else { return Ok(None) };
         let folder = layout::payload_folder(self.instance, series, &key.id, key.generation);
@@ -118,6 +119,6 @@ impl Join<'_> {
                 return Ok(None);
             }
         }
-        Ok(record.matches(key).is_ok().then(|| record.recipients.is_empty()))
+        Ok(Some(record).filter(|record| record.matches(key).is_ok()))
     }
 }

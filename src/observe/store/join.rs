@@ -224,7 +224,7 @@ impl<'a> Join<'a> {
 fn artifact(key: &CatalogKey, payload_listed: bool) -> Artifact {
     let CatalogKey { id, instant, slot, need, set, bytes, generation: n } = *key;
     let payload = if bytes == 0 || !payload_listed { Payload::Complete } else { Payload::Damaged };
-    let generation = Generation { n, bytes, payload, readable: false, check: None };
+    let generation = Generation { n, bytes, largest: 0, payload, readable: false, check: None };
     Artifact { id, instant, slot, need, set, generations: vec![generation], holds: Vec::new(), locked_until: None }
 }
 

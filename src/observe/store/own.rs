@@ -81,6 +81,10 @@ impl ReadStore for Recalled<'_> {
         self.store.clock()
     }
 
+    fn largest(&self) -> u64 {
+        self.store.largest()
+    }
+
     fn free(&self) -> Result<Option<u64>, StoreError> {
         self.store.free()
     }

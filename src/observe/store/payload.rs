@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::join::{Join, find, key_of};
-use crate::facts::{Orphan, Payload};
+use crate::facts::{Generation, Orphan, Payload};
 use crate::model::id::{ArtifactId, Name};
 use crate::store::Object;
 use crate::store::key::CatalogKey;
@@ -53,8 +53,7 @@ impl Join<'_> {
             let generation = artifact.and_then(|artifact| artifact.generations.iter_mut().find(|generation| generation.n == n));
             match generation {
                 Some(generation) if generation.payload == Payload::Damaged && generation.bytes == sum(&objects) => {
-                    generation.payload = Payload::Complete;
-                    generation.readable = is_readable(&objects);
+                    complete(generation, &objects);
                 }
                 _ => self.open.entry((name.clone(), id, n)).or_default().extend(objects.into_iter().cloned()),
             }
@@ -90,8 +89,7 @@ impl Join<'_> {
             let generation = artifact.and_then(|artifact| artifact.generations.iter_mut().find(|generation| generation.n == n));
             match generation.filter(|generation| generation.bytes == sum(&objects)) {
                 Some(generation) => {
-                    generation.payload = Payload::Complete;
-                    generation.readable = is_readable(&objects);
+                    complete(generation, &objects);
                 }
                 None => self.ask(&name, &key, &objects),
             }
@@ -120,6 +118,7 @@ impl Join<'_> {
         if let Some(generation) = series.artifacts[at].generations.iter_mut().find(|generation| generation.n == key.generation) {
             let whole = record.objects().all(|segment| sizes.get(&segment.name) == Some(&segment.bytes));
             generation.payload = if whole { Payload::Complete } else { Payload::Damaged };
+            generation.largest = record.largest();
             generation.readable = record.recipients.is_empty();
         }
         let named: BTreeSet<&str> = record.objects().map(|segment| segment.name.as_str()).collect();
@@ -139,8 +138,11 @@ fn sum(objects: &[&Object]) -> u64 {
     objects.iter().fold(0, |sum, object| sum.saturating_add(object.bytes))
 }
 
-fn is_readable(objects: &[&Object]) -> bool {
-    objects.iter().any(|object| !layout::is_encrypted(&object.key))
+/// All of it is there, and these are its objects.
+fn complete(generation: &mut Generation, objects: &[&Object]) {
+    generation.payload = Payload::Complete;
+    generation.largest = objects.iter().map(|object| object.bytes).max().unwrap_or(0);
+    generation.readable = objects.iter().any(|object| !layout::is_encrypted(&object.key));
 }
 
 /// `<series>/<id>` of a key in the data area.

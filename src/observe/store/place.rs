@@ -97,7 +97,8 @@ fn seen(store: &dyn ReadStore, look: &Look<'_>) -> Result<StoreFacts, Trouble> {
     if let Some(owner) = owner.as_ref().filter(|owner| host.is_some_and(|host| host != owner.host)) {
         return Err(Trouble::OwnedElsewhere { owner: owner.clone() });
     }
-    let listing = Listing { created: Some(mark.created), free: store.free()?, owner, clock_ahead, ..Listing::empty(mark.uuid) };
+    let largest = Some(store.largest()).filter(|largest| *largest < u64::MAX);
+    let listing = Listing { created: Some(mark.created), largest, free: store.free()?, owner, clock_ahead, ..Listing::empty(mark.uuid) };
     let mut join = Join::new(store, instance, listing);
     join.take(claims, |place| matches!(place, Place::Owner(_)));
     join.around(root)?;

@@ -42,7 +42,7 @@ pub(super) fn artifact(days: i64, seconds: i64, number: u8) -> Artifact {
         slot: Some(start),
         need: None,
         set: None,
-        generations: vec![Generation { n: 1, bytes: 10, payload: Payload::Complete, readable: false, check: None }],
+        generations: vec![Generation { n: 1, bytes: 10, largest: 0, payload: Payload::Complete, readable: false, check: None }],
         holds: Vec::new(),
         locked_until: None,
     }
@@ -228,7 +228,14 @@ impl Lab {
     /// Says that a run has quieted these containers.
     pub(super) fn owed(mut self, services: &[&str], containers: &[&str]) -> Self {
         let texts = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
-        let owed = Owed { run: Random::new([7; 10]), at: slot(), services: texts(services), containers: texts(containers), alive: false };
+        let owed = Owed {
+            run: Random::new([7; 10]),
+            at: slot(),
+            services: texts(services),
+            containers: texts(containers),
+            engineless: false,
+            alive: false,
+        };
         self.facts.owed.push(owed);
         self
     }

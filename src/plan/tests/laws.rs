@@ -11,7 +11,8 @@ use crate::facts::{
     Artifact, Check, CheckResult, Facts, Generation, Hold, Leftover, Listing, Orphan, Payload, Series, SourceFacts, StoreFacts, Trouble,
 };
 use crate::model::id::{ArtifactId, Capture, Instant, Name, Random};
-use crate::model::{Backfill, PolicySet, read};
+use crate::model::{PolicySet, read};
+use crate::plan::oracle::begins;
 use crate::plan::{FUTURE_TOLERANCE, Item, Plan, Request, Role, Rules, Step, Work, decide, evolve, judge, removals};
 
 const STORES: [&str; 2] = ["local", "offsite"];
@@ -94,8 +95,14 @@ fn series_of(number: usize, made: &[(i64, u8, u8, [Copy; 2])]) -> [Series; 2] {
             let locked_until = (*check == 8).then(|| now() + TimeDelta::hours(i64::from(*slot) - 20));
             let result = [CheckResult::Pass, CheckResult::Fail, CheckResult::Unrun];
             let check = result.get(usize::from(*check)).map(|result| Check { at: now(), level: 1, result: *result });
-            let generation =
-                |n, payload, check| Generation { n, bytes: if need.is_some() { 0 } else { 500 }, payload, readable: false, check };
+            let generation = |n, payload, check| Generation {
+                n,
+                bytes: if need.is_some() { 0 } else { 500 },
+                largest: 0,
+                payload,
+                readable: false,
+                check,
+            };
             let whole = |damaged: bool| if damaged && need.is_none() { Payload::Damaged } else { Payload::Complete };
             let generations = match what {
                 0..3 => {
@@ -207,32 +214,6 @@ fn deletes(plan: &Plan) -> impl Iterator<Item = (&Step, &Name, &ArtifactId, &Nam
     })
 }
 
-/// The beginning of what a store is given of a series' past: what is there, or what its manifest says, with all that it needs.
-fn begins(
-    set: &PolicySet,
-    (at, created): (Instant, Option<Instant>),
-    store: &Name,
-    here: &BTreeMap<ArtifactId, &Artifact>,
-    all: &BTreeMap<ArtifactId, &Artifact>,
-) -> Option<Instant> {
-    let backfill = set.stores[store].backfill;
-    let dated =
-        |of: &BTreeMap<ArtifactId, &Artifact>| of.values().map(|a| a.instant).filter(|i| *i <= at + FUTURE_TOLERANCE).collect::<Vec<_>>();
-    let mut begins = match (dated(here).into_iter().min(), backfill) {
-        (_, Backfill::All) => return None,
-        (oldest, Backfill::None) => oldest.into_iter().chain(created).min()?,
-        (Some(oldest), _) => oldest,
-        (None, _) => dated(all).into_iter().max()?,
-    };
-    while let Some(older) = all.values().filter(|a| a.instant >= begins).find_map(|child| {
-        let owner = all.values().find(|a| child.need == Some(a.id.random()))?;
-        (owner.instant < begins).then_some(owner.instant)
-    }) {
-        begins = older;
-    }
-    Some(begins)
-}
-
 fn roles() -> impl Strategy<Value = Request> {
     prop::sample::select(vec![Role::Whole, Role::Whole, Role::Writer, Role::Janitor])
         .prop_map(|role| Request { role, ..Request::default() })
@@ -271,7 +252,7 @@ fn nothing_needed_goes(set: &PolicySet, facts: &Facts, plan: &Plan) -> Result<()
                     whole.insert(artifact.id);
                 }
             }
-            let begins = begins(set, (facts.at, listing.created), store, &here, &all);
+            let begins = begins(set, store, (facts.at, listing.created), &here, &all);
             let items: Vec<Item> = all
                 .values()
                 .filter(|a| here.contains_key(&a.id) || begins.is_none_or(|begins| a.instant >= begins))

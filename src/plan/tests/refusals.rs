@@ -132,6 +132,20 @@ fn an_engine_that_is_away_is_said_once_with_every_policy_that_waits_for_it() {
 }
 
 #[test]
+fn what_is_owed_is_woken_without_an_engine_where_it_needs_none() {
+    let lab = Lab::new(&[("one", &[])]).service("maint", commands(None), &[]).owed(&["service.maint"], &[]);
+    for (engineless, steps) in [(true, 1), (false, 0)] {
+        let mut lab = lab.clone();
+        lab.facts.runtime = RuntimeFacts::Unreachable("it is off".to_owned());
+        lab.facts.owed[0].engineless = engineless;
+        let plan = lab.plan();
+        assert_eq!(plan.steps.iter().filter(|s| s.work.kind() == "recover").count(), steps, "{:?}", addresses(&plan));
+        // a pair of commands in a container has no container of its own to name
+        assert_eq!(said(&plan).iter().any(|said| said.contains("may not be awake (service.maint)")), !engineless);
+    }
+}
+
+#[test]
 fn nothing_is_deleted_of_what_cannot_be_captured() {
     let mut lab = lab().services(&["api"]);
     lab.set.guard.max_delete_fraction = 1.0;

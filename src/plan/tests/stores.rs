@@ -6,7 +6,9 @@ use std::path::Path;
 use chrono::TimeDelta;
 
 use super::lab::{addresses, artifact, name, now, said};
-use crate::facts::{Artifact, Facts, Leftover, Listing, Orphan, Owner, RuntimeFacts, Series, SourceFacts, StoreFacts, Trouble, Writer};
+use crate::facts::{
+    Artifact, Facts, Leftover, Listing, Orphan, Owner, Payload, RuntimeFacts, Series, SourceFacts, StoreFacts, Trouble, Writer,
+};
 use crate::finding::{Severity, world as code};
 use crate::model::{PolicySet, read};
 use crate::plan::{Plan, Request, Role, Wait, decide, evolve};
@@ -282,6 +284,29 @@ fn the_past_begins_with_what_its_newest_needs() {
 }
 
 #[test]
+fn a_copy_that_failed_is_wanted_again_unless_the_past_begins_after_it() {
+    let wanted = |there: &[u8]| {
+        let bucket = "backfill = \"newest\"";
+        let mut site = Site::new(bucket, "stores = [\"local\", \"far\"]\nretention_at = { local = \"many\", far = \"many\" }");
+        site.has("local", &[0, 1, 2, 3, 4]);
+        // the newest needs the bytes of one that is older than those between
+        site.of("local", 0).need = Some(site.of("local", 3).id.random());
+        site.has("far", there);
+        days(&site.plan(Role::Whole), "copy")
+    };
+    assert_eq!(wanted(&[]), on("far", &[0, 1, 2, 3]));
+    assert_eq!(wanted(&[2]), on("far", &[0, 1, 3]), "the copy of the owner failed, and so did what needs it");
+    assert_eq!(wanted(&[1]), on("far", &[0, 2, 3]));
+    assert_eq!(wanted(&[3, 2]), on("far", &[0, 1]), "a younger one arrived before it");
+    assert_eq!(wanted(&[3, 1]), on("far", &[0, 2]));
+    assert_eq!(wanted(&[4, 1]), on("far", &[0, 2, 3]));
+    let mut site = Site::new("backfill = \"newest\"", "stores = [\"local\", \"far\"]\nretention_at = { far = \"many\" }");
+    site.has("local", &[0, 1]);
+    site.has("far", &[0]);
+    assert_eq!(days(&site.plan(Role::Whole), "copy"), on("far", &[]), "yesterday's failed when nothing was there");
+}
+
+#[test]
 fn what_a_new_store_is_not_given_is_not_kept_for_it() {
     let bucket = "backfill = \"newest\"";
     let mut site = Site::new(bucket, "stores = [\"local\", \"far\"]\nretention_at = { far = \"many\" }");
@@ -340,6 +365,39 @@ fn a_store_that_demands_encryption_is_given_no_copy_that_anybody_can_read() {
     // without its payload nobody knows who can read it
     site.listing("local").payload_listed = false;
     assert_eq!(days(&site.plan(Role::Whole), "copy"), on("far", &[]));
+}
+
+#[test]
+fn what_is_larger_than_a_store_takes_is_said_and_not_tried() {
+    let about = |plan: &Plan| -> Vec<String> {
+        plan.findings.iter().filter(|f| f.code == code::SEGMENT_TOO_LARGE).map(|f| f.message.clone()).collect()
+    };
+    let mut site = Site::new("max_parts = 7", "stores = [\"local\", \"far\"]\nretention_at = { far = \"many\" }");
+    site.has("local", &[0, 1, 2, 3]);
+    site.listing("far").largest = Some(100);
+    for (day, largest) in [(0, 10), (1, 100), (3, 101)] {
+        site.of("local", day).generations[0].largest = largest;
+    }
+    let owner = site.of("local", 3).id;
+    // its bytes are those of what is too large
+    site.of("local", 2).need = Some(owner.random());
+    let plan = site.plan(Role::Whole);
+    assert_eq!(days(&plan, "copy"), on("far", &[0, 1]));
+    assert_eq!(days(&plan, "delete"), on("local", &[1]), "what the other store would keep is kept for it");
+    let [said] = about(&plan).try_into().unwrap();
+    for part in ["store `far`", "2 artifacts of policy `a`", &owner.to_string(), "101 bytes", "100 at most"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!plan.refused());
+    // one that lies there already is as good as ever, and one that is damaged there stays as it is
+    site.has("far", &[3]);
+    let plan = site.plan(Role::Whole);
+    assert_eq!((days(&plan, "copy"), about(&plan)), (on("far", &[0, 1, 2]), Vec::new()));
+    site.of("far", 3).generations[0].payload = Payload::Damaged;
+    let plan = site.plan(Role::Whole);
+    assert_eq!((days(&plan, "copy"), about(&plan).len()), (on("far", &[0, 1]), 1));
+    site.listing("far").largest = Some(101);
+    assert_eq!(days(&site.plan(Role::Whole), "copy"), on("far", &[0, 1, 2, 3]));
 }
 
 #[test]

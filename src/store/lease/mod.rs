@@ -36,7 +36,7 @@ pub(in crate::store) mod tests;
 pub use claim::{Alive, Claim, Claimant, Holder, LeaseLost, Uptime, named};
 pub use kept::lock;
 pub use record::{LeaseRecord, LeaseState, Process};
-pub use seen::{Seen, seen};
+pub use seen::{Found, Seen, Standing, seen, standing};
 pub use unlock::{Unlocked, unlock};
 
 use std::time::Duration;

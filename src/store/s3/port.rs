@@ -73,6 +73,10 @@ impl ReadStore for S3 {
         wire.wait(wire.date())
     }
 
+    fn largest(&self) -> u64 {
+        parts::largest(self.setup.bucket.max_parts)
+    }
+
     fn free(&self) -> Result<Option<u64>, StoreError> {
         Ok(None)
     }
@@ -91,10 +95,6 @@ impl WriteStore for S3 {
         let (key, wire) = (self.checked(key)?, self.wire()?);
         wire.wait(wire.lockable())?;
         Ok(Box::new(Parts::new(wire, key)))
-    }
-
-    fn largest(&self) -> u64 {
-        parts::largest(self.setup.bucket.max_parts)
     }
 
     fn delete(&self, key: &str) -> Result<Removed, StoreError> {
