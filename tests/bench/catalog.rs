@@ -27,7 +27,7 @@ struct MadeUp {
 }
 
 impl MadeUp {
-    /// An hour apart, and never younger than the last midnight.
+    /// An hour apart; the last is an hour old.
     fn id(&self, series: u32, number: u32) -> ArtifactId {
         let mut random = [0; 10];
         random[6..].copy_from_slice(&(series * COUNT + number).to_be_bytes());
@@ -37,13 +37,15 @@ impl MadeUp {
     fn objects(&self, area: &str) -> impl Iterator<Item = Object> {
         let payload = area == "data";
         let ids = (0..SERIES).flat_map(move |series| (0..COUNT / SERIES).map(move |number| (series, self.id(series, number))));
+        let (newest, slot) = (self.now - TimeDelta::hours(1), stamp("2026-01-01T00:00:00Z".parse().expect("a time")));
         ids.flat_map(move |(series, id)| {
             let at = stamp(id.start());
+            let slot = if id.start() == newest { slot.as_str() } else { "-" };
             let keys = if payload {
                 let folder = format!("bench/data/series-{series:02}/{id}");
                 vec![(format!("{folder}/files.tar.zst"), 226), (format!("{folder}/files.tar.zst.index"), 248)]
             } else {
-                vec![(format!("bench/catalog/series-{series:02}/{id}_{at}_-_-_-_474.json"), 900)]
+                vec![(format!("bench/catalog/series-{series:02}/{id}_{at}_{slot}_-_-_474.json"), 900)]
             };
             keys.into_iter().map(move |(key, bytes)| Object { key, bytes, modified: id.start() })
         })
