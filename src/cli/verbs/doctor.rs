@@ -10,7 +10,7 @@ use crate::cli::select;
 use crate::cli::session::{Access, Session};
 use crate::cli::signals::Signals;
 use crate::execute::chain;
-use crate::report::{Examined, examined_text};
+use crate::report::{self, Examined, examined_text};
 use crate::store::doctor::{Needs, Standing, Visit};
 use crate::store::lease::{Claim, TTL};
 
@@ -57,6 +57,7 @@ impl Args {
                 at: ports.now(),
                 ttl: TTL,
             },
+            size: &report::bytes,
         };
         let examined = Examined { format_version: "1.0", store: name, place: store.place(), promises: visit.examine() };
         match format {

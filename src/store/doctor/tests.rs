@@ -21,7 +21,7 @@ fn visit(store: &dyn WriteStore, needs: Needs, now: Instant) -> BTreeMap<&'stati
         claim.nonce = random(nonce.get());
         claim
     };
-    let all = Visit { store, random: random(7), needs, now: &|| now, claim: &claim }.examine();
+    let all = Visit { store, random: random(7), needs, now: &|| now, claim: &claim, size: &|bytes| format!("{bytes} B") }.examine();
     all.into_iter().map(|promise| (promise.about, promise)).collect()
 }
 
@@ -59,6 +59,9 @@ fn a_clock_that_is_wrong_and_room_that_is_missing_are_said() {
     let found = visit(&store, Needs { min_free: Some(100), ..NEEDS }, start() - chrono::TimeDelta::seconds(301));
     assert_eq!(broken(&found), ["clock", "space"]);
     assert!(found["clock"].said.contains("301 s apart"), "{:?}", found["clock"]);
+    assert_eq!(found["space"].said, "99 B are free, and `min_free` wants 100 B");
+    let found = visit(&store, NEEDS, start());
+    assert_eq!(found["space"].said, "99 B are free");
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub struct Visit<'a> {
     pub now: &'a dyn Fn() -> Instant,
     /// A claim as runs make it, with a nonce of its own.
     pub claim: &'a dyn Fn() -> Claim,
+    /// A number of bytes as people read it.
+    pub size: &'a dyn Fn(u64) -> String,
 }
 
 pub(super) type Tried = Result<Promise, StoreError>;

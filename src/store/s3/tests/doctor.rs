@@ -20,7 +20,7 @@ fn visit(store: &S3) -> Vec<Promise> {
         claim
     };
     let needs = Needs { lease: true, delete: true, min_free: None };
-    Visit { store, random: Random::new([7; 10]), needs, now: &Utc::now, claim: &claim }.examine()
+    Visit { store, random: Random::new([7; 10]), needs, now: &Utc::now, claim: &claim, size: &|bytes| format!("{bytes} B") }.examine()
 }
 
 fn broken(all: &[Promise]) -> Vec<&'static str> {
