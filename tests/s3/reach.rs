@@ -1,5 +1,7 @@
 //! The server of the tests does what the tests rely on, and the hands that spoil it spoil it.
 
+use std::time::Duration;
+
 use crate::support::{Bucket, Dropper, Proxy, Way, server};
 
 #[test]
@@ -39,7 +41,7 @@ fn versions_stay_and_locked_ones_cannot_be_deleted() {
     assert!(versions.iter().all(|version| bucket.deletes(version)));
     assert_eq!(bucket.versions(""), []);
     let bucket = Bucket::lockable();
-    bucket.put_locked("a", "one");
+    bucket.put_locked("a", "one", Duration::from_hours(1));
     assert!(!bucket.deletes(&bucket.versions("a")[0]));
 }
 

@@ -1,8 +1,9 @@
 //! What `doctor` finds of a server in the process.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 
 use super::server::{Fault, Server, error};
 use crate::model::id::Random;
@@ -10,6 +11,7 @@ use crate::store::S3;
 use crate::store::doctor::{Needs, Promise, Standing, Visit};
 use crate::store::lease::tests::Host;
 use crate::store::port::ReadStore;
+use crate::store::s3::{LockMode, ObjectLock};
 
 fn visit(store: &S3) -> Vec<Promise> {
     let nonce = Cell::new(0);
@@ -33,7 +35,18 @@ fn a_good_server_keeps_what_it_promises() {
     let store = server.fresh();
     let all = visit(&store);
     assert_eq!(broken(&all), [] as [&str; 0], "{all:#?}");
-    for about in ["compare-and-swap", "swap-one-winner", "lease", "parts", "create-only-parts", "abort", "versioning", "lifecycle"] {
+    for about in [
+        "compare-and-swap",
+        "swap-one-winner",
+        "lease",
+        "parts",
+        "create-only-parts",
+        "abort",
+        "max-parts",
+        "growing-parts",
+        "versioning",
+        "lifecycle",
+    ] {
         let found = all.iter().find(|promise| promise.about == about).unwrap_or_else(|| panic!("nothing of {about}: {all:#?}"));
         assert_eq!(found.standing, Standing::Holds, "{found:?}");
     }
@@ -59,4 +72,31 @@ fn settings_that_may_not_be_asked_for_are_unknown() {
     let all = visit(&server.fresh());
     let found = all.iter().find(|promise| promise.about == "lifecycle").unwrap();
     assert!(found.standing == Standing::Unknown && found.said.contains("AccessDenied"), "{found:?}");
+}
+
+/// A store that is to lock what it gets, in a bucket that says it can.
+fn locking(server: &Server) -> S3 {
+    let enabled = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>";
+    server.fail(usize::MAX, Fault::Answer(200, enabled.to_owned()), |call| call.is("GET", "object-lock"));
+    let lock = ObjectLock { mode: LockMode::Compliance, until: Arc::new(|now| now + TimeDelta::days(30)) };
+    server.store(|bucket| bucket.object_lock = Some(lock))
+}
+
+#[test]
+fn a_server_that_takes_locks_and_keeps_none_is_found_out() {
+    let server = Server::start();
+    let store = locking(&server);
+    let all = visit(&store);
+    assert_eq!(broken(&all), ["lock"], "{all:#?}");
+    assert!(store.list("").unwrap().is_empty(), "what is not locked is removed");
+}
+
+#[test]
+fn a_right_to_lock_that_is_missing_is_named() {
+    let server = Server::start();
+    let store = locking(&server);
+    server.fail(usize::MAX, Fault::Answer(403, error("AccessDenied", "Access Denied")), |call| call.is("PUT", "/locked"));
+    let all = visit(&store);
+    let found = all.iter().find(|promise| promise.about == "lock").unwrap();
+    assert!(found.said.contains("AccessDenied") && found.remedy.as_ref().unwrap().contains("`s3:PutObjectRetention`"), "{found:?}");
 }
