@@ -220,8 +220,9 @@ pub trait WriteStore: ReadStore {
         self.look(key).map(|_| ())
     }
 
-    /// What only this kind of store can tell of itself, for `doctor`.
-    fn traits(&self) -> Vec<Promise> {
+    /// What only this kind of store can tell of itself, for `doctor`, which removes what is tried for it below `folder`.
+    fn traits(&self, folder: &str) -> Vec<Promise> {
+        let _ = folder;
         Vec::new()
     }
 

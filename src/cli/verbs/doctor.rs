@@ -17,7 +17,7 @@ use crate::store::lease::{Claim, TTL};
 /// Try out what a store promises.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Writes about 50 MiB into a folder of its own in the store, and removes it again. Where the store has `object_lock`, one small object stays locked for two minutes; the first visit after that removes it. Ends with 0 if the store keeps all that the manifest relies on, with 4 if it does not, with 9 if that could not be found out.\n\nExamples:\n    lucid-policy doctor offsite\n    lucid-policy doctor offsite --no-delete"
+    after_help = "Writes about 60 MiB into a folder of its own in the store, and removes it again. Where the store has `object_lock`, one small object stays locked for two minutes; the first visit after that removes it. Ends with 0 if the store keeps all that the manifest relies on, with 4 if it does not, with 9 if that could not be found out.\n\nExamples:\n    lucid-policy doctor offsite\n    lucid-policy doctor offsite --no-delete"
 )]
 pub struct Args {
     /// The store's name in the manifest

@@ -39,7 +39,7 @@ pub struct Visit<'a> {
 pub(super) type Tried = Result<Promise, StoreError>;
 
 impl Visit<'_> {
-    /// Tries everything out; writes about 50 MiB and removes it again.
+    /// Tries everything out; writes about 60 MiB and removes it again.
     pub fn examine(&self) -> Vec<Promise> {
         let mut all: Vec<Promise> = Vec::new();
         let mut answers = false;
@@ -74,7 +74,7 @@ impl Visit<'_> {
         for (about, tried) in locked::locks(self) {
             probe(about, about != "lock-delete" || self.needs.delete, tried);
         }
-        all.extend(self.store.traits());
+        all.extend(self.store.traits(&self.folder()));
         all.push(self.tidy());
         all
     }

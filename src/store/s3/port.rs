@@ -121,9 +121,9 @@ impl WriteStore for S3 {
         wire.wait(wire.extend(key, until))
     }
 
-    fn traits(&self) -> Vec<Promise> {
+    fn traits(&self, folder: &str) -> Vec<Promise> {
         match self.wire() {
-            Ok(wire) => wire.wait(wire.traits()),
+            Ok(wire) => wire.wait(async { [wire.part_limits(folder).await, wire.traits().await].concat() }),
             Err(error) => vec![Promise::unknown("bucket", error.to_string())],
         }
     }

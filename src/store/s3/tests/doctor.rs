@@ -100,3 +100,40 @@ fn a_right_to_lock_that_is_missing_is_named() {
     let found = all.iter().find(|promise| promise.about == "lock").unwrap();
     assert!(found.said.contains("AccessDenied") && found.remedy.as_ref().unwrap().contains("`s3:PutObjectRetention`"), "{found:?}");
 }
+
+#[test]
+fn a_number_of_parts_that_the_service_refuses_is_found_out_without_sending_so_many() {
+    let server = Server::start();
+    let refused = Fault::Answer(400, error("InvalidArgument", "Part number must be an integer between 1 and 1000, inclusive"));
+    server.fail(usize::MAX, refused, |call| call.is("PUT", "partNumber=10000"));
+    let all = visit(&server.fresh());
+    assert_eq!(broken(&all), ["max-parts"], "{all:#?}");
+    let found = all.iter().find(|promise| promise.about == "max-parts").unwrap();
+    assert!(found.said.contains("between 1 and 1000") && found.remedy.as_ref().unwrap().contains("`max_parts`"), "{found:?}");
+    assert_eq!(server.calls().iter().filter(|call| call.key.ends_with("/numbered") && call.method == "PUT").count(), 1);
+    let all = visit(&server.store(|bucket| bucket.max_parts = 1000));
+    assert_eq!(broken(&all), [] as [&str; 0], "{all:#?}");
+    assert_eq!(server.open_uploads(), 0);
+}
+
+#[test]
+fn a_service_whose_parts_must_be_alike_is_found_out() {
+    let server = Server::start();
+    let refused = Fault::Answer(400, error("InvalidPart", "All non-trailing parts must have the same length"));
+    server.fail(usize::MAX, refused, |call| call.is("POST", "/grown") && call.query.contains("uploadId"));
+    let all = visit(&server.store(|bucket| bucket.max_parts = 1000));
+    let found = all.iter().find(|promise| promise.about == "growing-parts").unwrap();
+    assert_eq!((found.standing, found.relied), (Standing::Broken, false), "{found:?}");
+    assert!(found.said.contains("the same length") && found.said.contains("5344 MiB"), "{found:?}");
+    assert_eq!(found.remedy.as_deref(), Some("set `segment_size` to at most \"5344MiB\""));
+    assert_eq!(server.open_uploads(), 0);
+}
+
+#[test]
+fn a_limit_that_could_not_be_tried_is_unknown() {
+    let server = Server::start();
+    server.fail(usize::MAX, Fault::Lost, |call| call.is("PUT", "/numbered"));
+    let all = visit(&server.fresh());
+    let found = all.iter().find(|promise| promise.about == "max-parts").unwrap();
+    assert_eq!(found.standing, Standing::Unknown, "{found:?}");
+}
