@@ -170,8 +170,8 @@ fn a_listing_that_ends_early_is_an_error() {
 
 /// The answer to a listing of uploads.
 fn uploads(keys: &[&str]) -> String {
-    let all: String = keys.iter().map(|key| format!("<Upload><Key>{key}</Key><UploadId>id</UploadId></Upload>")).collect();
-    format!("<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>{all}</ListMultipartUploadsResult>")
+    let all: Vec<String> = keys.iter().map(|key| format!("<Upload><Key>{key}</Key><UploadId>id</UploadId></Upload>")).collect();
+    format!("<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>{}</ListMultipartUploadsResult>", all.concat())
 }
 
 #[test]
