@@ -111,7 +111,9 @@ fn an_unfinished_upload_is_a_leftover(store: &impl WriteStore) {
     let mut upload = store.upload("lucid/data/a/id/files").unwrap();
     upload.write_all(&vec![8; BEGUN]).unwrap();
     assert_eq!(upload.commit().unwrap(), Created::New);
-    assert!(store.leftovers("").unwrap().is_empty());
+    let left = store.leftovers("").unwrap();
+    assert!(left.iter().all(|left| left.key != leftovers[0].key), "it does not keep ended what was ended while a part was under way");
+    assert!(left.is_empty(), "{left:?}");
     assert_eq!(store.look("lucid/data/a/id/files").unwrap().unwrap().bytes, BEGUN as u64);
 }
 
