@@ -55,7 +55,7 @@ pub(super) fn stores(set: &PolicySet, facts: &Facts, request: &Request) -> Vec<F
             }
             Some(StoreFacts::Ready(listing)) if !listing.complete => {
                 Finding::new(code::INCOMPLETE_LISTING, format!("store `{name}` could not be listed completely"))
-                    .help("make every folder of the store readable for this user, then run it again")
+                    .help("make everything in the store readable for this user, then run it again")
             }
             Some(StoreFacts::Ready(listing)) if listing.clock_ahead.is_some_and(|ahead| ahead.abs() > SKEW) => {
                 let skew = skew(listing.clock_ahead.unwrap_or(0));
@@ -197,7 +197,7 @@ pub(super) fn incomplete_listing(policy: &Policy, store: &Name) -> Finding {
         format!("policy `{}` is not captured: store `{store}` could not be listed completely", policy.name),
     )
     .maybe_at(policy.store_span(store).cloned(), "the first store that answers")
-    .help("make every folder of the store readable for this user, then run it again")
+    .help("make everything in the store readable for this user, then run it again")
 }
 
 pub(super) fn no_usable_store(policy: &Policy) -> Finding {
@@ -243,7 +243,7 @@ pub(super) fn deletes_blocked(policy: &Policy, store: &Name, going: usize, guard
         Guard::IncompleteListing => (
             code::INCOMPLETE_LISTING,
             "the store could not be listed completely".to_owned(),
-            "make every folder of the store readable for this user",
+            "make everything in the store readable for this user",
         ),
         Guard::Unreadable { count, example } => (
             code::UNREADABLE_RECORD,

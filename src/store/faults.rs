@@ -165,6 +165,11 @@ impl<S: WriteStore> WriteStore for Faulty<S> {
         change(&self.budget, key, || self.inner.create(key, bytes))
     }
 
+    fn create_locked(&self, key: &str, bytes: &[u8], until: Instant) -> Result<Option<Created>, StoreError> {
+        alive(&self.budget, key)?;
+        self.inner.create_locked(key, bytes, until)
+    }
+
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError> {
         alive(&self.budget, key)?;
         let inner = self.inner.upload(key)?;

@@ -29,6 +29,7 @@ struct Inside {
     objects: BTreeMap<String, Held>,
     partial: BTreeMap<String, (u64, Instant)>,
     promises: BTreeMap<String, Instant>,
+    locks: bool,
     unread: Vec<String>,
     now: Instant,
     free: Option<u64>,
@@ -70,6 +71,11 @@ impl Memory {
     /// What the store says is free.
     pub fn set_free(&self, free: Option<u64>) {
         self.inside().free = free;
+    }
+
+    /// Lets objects be written with a lock.
+    pub fn set_locks(&self) {
+        self.inside().locks = true;
     }
 
     /// Makes what is below a folder unreadable for surveys.
@@ -213,6 +219,17 @@ impl WriteStore for Memory {
     fn create(&self, key: &str, bytes: &[u8]) -> Result<Created, StoreError> {
         check_key(PLACE, key)?;
         Ok(self.commit(key, bytes))
+    }
+
+    fn create_locked(&self, key: &str, bytes: &[u8], until: Instant) -> Result<Option<Created>, StoreError> {
+        if !self.inside().locks {
+            return Ok(None);
+        }
+        let created = self.create(key, bytes)?;
+        if created == Created::New {
+            self.inside().promises.insert(key.to_owned(), until);
+        }
+        Ok(Some(created))
     }
 
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError> {

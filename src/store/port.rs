@@ -204,6 +204,13 @@ pub trait WriteStore: ReadStore {
     /// Writes a small object durably, only if its name is free.
     fn create(&self, key: &str, bytes: &[u8]) -> Result<Created, StoreError>;
 
+    /// Writes a small object that cannot be removed before `until`, only if its name is free; none where the store was not told to lock
+    /// anything. What runs write is locked without this: it is for `doctor`.
+    fn create_locked(&self, key: &str, bytes: &[u8], until: Instant) -> Result<Option<Created>, StoreError> {
+        let _ = (key, bytes, until);
+        Ok(None)
+    }
+
     /// Starts writing an object of unknown size, [`largest`](ReadStore::largest) at most. Nothing is listed before [`Upload::commit`].
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError>;
 
@@ -221,8 +228,9 @@ pub trait WriteStore: ReadStore {
         self.look(key).map(|_| ())
     }
 
-    /// What only this kind of store can tell of itself, for `doctor`.
-    fn traits(&self) -> Vec<Promise> {
+    /// What only this kind of store can tell of itself, for `doctor`, which removes what is tried for it below `folder`.
+    fn traits(&self, folder: &str) -> Vec<Promise> {
+        let _ = folder;
         Vec::new()
     }
 

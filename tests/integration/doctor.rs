@@ -35,7 +35,13 @@ fn a_folder_keeps_what_it_promises_and_is_as_it_was() {
 fn a_promise_that_is_broken_is_exit_4_and_a_store_that_cannot_be_tried_9() {
     let world = World::with("path = \"backups\"", "path = \"disk\"\nmin_free = \"900TiB\"");
     let disk = Mounted::at(&world.path("disk"), "size=80m");
-    let words = ["BROKEN space", "`min_free` wants", "needed: free space there", "relies on what this store does not keep"];
+    let words = [
+        "BROKEN space",
+        "MiB are free",
+        "`min_free` wants 900.0 TiB",
+        "needed: free space there",
+        "relies on what this store does not keep",
+    ];
     let _ = world.run("doctor local").ends(4).says(&words);
     assert_eq!(world.files("disk"), [] as [String; 0]);
     disk.again("ro");

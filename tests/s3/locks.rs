@@ -1,5 +1,7 @@
 //! Buckets that keep versions, and buckets whose objects cannot be deleted.
 
+use std::time::Duration;
+
 use crate::shared::until;
 use crate::support::{Bucket, Dropper, Site};
 
@@ -85,6 +87,36 @@ fn doctor_says_what_the_server_can_promise() {
         site.world.run("doctor offsite").good().says(&["one-winner", "compare-and-swap", "The store keeps what the manifest relies on."]);
     assert_eq!(site.bucket.objects("prod/demo/"), before, "it leaves what is there");
     assert_eq!(site.bucket.uploads(), Vec::<String>::new());
+}
+
+#[test]
+fn doctor_locks_an_object_for_two_minutes_and_removes_those_of_earlier_visits() {
+    let site = short(Bucket::lockable());
+    site.store("object_lock = { mode = \"compliance\", for = \"30d\" }");
+    let earlier = "prod/lucid-doctor-aaaabbbbccccdddd/locked";
+    site.bucket.put_locked(earlier, "of an earlier visit", Duration::from_secs(2));
+    let held = ["holds lock", "holds lock-extend", "holds lock-delete", "which is locked until", "The store keeps what"];
+    let _ = site.world.run("doctor offsite").good().says(&held);
+    let mine: Vec<_> = site.bucket.versions("prod/").into_iter().filter(|version| version.key != earlier).collect();
+    assert!(mine.len() == 1 && mine[0].key.ends_with("/locked") && !mine[0].marker, "{mine:?}");
+    assert!(!site.bucket.deletes(&mine[0]));
+    until("the earlier one's date is over, and a visit came after it", || {
+        let gone = || site.bucket.versions(earlier).is_empty();
+        gone() || {
+            let _ = site.world.run("doctor offsite").good();
+            gone()
+        }
+    });
+    assert!(site.bucket.keys("prod/").contains(&mine[0].key));
+}
+
+#[test]
+fn doctor_for_a_host_that_deletes_nothing_deletes_nothing_that_is_locked() {
+    let site = short(Bucket::lockable());
+    site.store("object_lock = { mode = \"governance\", for = \"30d\" }");
+    let _ = site.world.run("doctor offsite --no-delete").good().says(&["holds lock", "unknown lock-delete", "not tried"]);
+    let left = site.bucket.versions("prod/");
+    assert!(left.len() == 1 && left[0].key.ends_with("/locked") && !left[0].marker, "{left:?}");
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn no_credentials_at_all() {
 fn one_that_may_only_read() {
     let site = Site::streamed();
     let _ = site.world.run("apply").good();
-    let site = with_keys(site, &server().reader);
+    let site = with_keys(site, server().reader());
     let _ = site.world.run("plan --detailed-exitcode").good();
     let _ = site.world.run("list").good().says(&["config on offsite"]);
     let before = site.bucket.objects("");
@@ -97,7 +97,7 @@ fn an_endpoint_that_is_down_while_the_folder_is_there() {
 #[test]
 fn tls_with_the_right_authority() {
     let site = Site::streamed();
-    site.through(&server().https);
+    site.through(server().https());
     site.store(&format!("ca_file = \"{}\"", server().authority));
     let _ = site.world.run("apply").good();
     site.clean();
@@ -107,7 +107,7 @@ fn tls_with_the_right_authority() {
 #[test]
 fn tls_with_another_authority() {
     let site = Site::streamed();
-    site.through(&server().https);
+    site.through(server().https());
     site.store(&format!("ca_file = \"{}\"", server().stranger));
     let _ = refused(&site, &["store `offsite`", "certificate"]);
 }
@@ -115,14 +115,14 @@ fn tls_with_another_authority() {
 #[test]
 fn tls_with_an_authority_that_nobody_has_named() {
     let site = Site::streamed();
-    site.through(&server().https);
+    site.through(server().https());
     let _ = refused(&site, &["store `offsite`", "certificate", "ca_file"]);
 }
 
 #[test]
 fn a_file_of_authorities_that_is_none() {
     let site = Site::streamed();
-    site.through(&server().https);
+    site.through(server().https());
     site.store("ca_file = \"data/a.txt\"");
     let _ = refused(&site, &["store `offsite`", "data/a.txt"]);
     site.world.edit("data/a.txt\"\n", "absent.pem\"\n");

@@ -10,14 +10,14 @@ use crate::cli::select;
 use crate::cli::session::{Access, Session};
 use crate::cli::signals::Signals;
 use crate::execute::chain;
-use crate::report::{Examined, examined_text};
+use crate::report::{self, Examined, examined_text};
 use crate::store::doctor::{Needs, Standing, Visit};
 use crate::store::lease::{Claim, TTL};
 
 /// Try out what a store promises.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Writes about 50 MiB into a folder of its own in the store, and removes it again. Ends with 0 if the store keeps all that the manifest relies on, with 4 if it does not, with 9 if that could not be found out.\n\nExamples:\n    lucid-policy doctor offsite\n    lucid-policy doctor offsite --no-delete"
+    after_help = "Writes about 60 MiB into a folder of its own in the store, and removes it again. Where the store has `object_lock`, one small object stays locked for two minutes; the first visit after that removes it. Ends with 0 if the store keeps all that the manifest relies on, with 4 if it does not, with 9 if that could not be found out.\n\nExamples:\n    lucid-policy doctor offsite\n    lucid-policy doctor offsite --no-delete"
 )]
 pub struct Args {
     /// The store's name in the manifest
@@ -57,6 +57,7 @@ impl Args {
                 at: ports.now(),
                 ttl: TTL,
             },
+            size: &report::bytes,
         };
         let examined = Examined { format_version: "1.0", store: name, place: store.place(), promises: visit.examine() };
         match format {

@@ -54,10 +54,10 @@ pub(super) fn space(visit: &Visit<'_>) -> Result<Option<Promise>, StoreError> {
     let Some(free) = visit.store.free()? else { return Ok(None) };
     Ok(Some(match visit.needs.min_free {
         Some(least) if free < least => {
-            let said = format!("{free} bytes are free, and `min_free` wants {least}");
+            let said = format!("{} are free, and `min_free` wants {}", (visit.size)(free), (visit.size)(least));
             Promise::broken("space", said, "free space there, or lower `min_free`")
         }
-        _ => Promise::holds("space", format!("{free} bytes are free")),
+        _ => Promise::holds("space", format!("{} are free", (visit.size)(free))),
     }))
 }
 

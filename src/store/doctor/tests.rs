@@ -14,6 +14,10 @@ use crate::store::{Directory, Memory};
 const NEEDS: Needs = Needs { lease: true, delete: true, min_free: None };
 
 fn visit(store: &dyn WriteStore, needs: Needs, now: Instant) -> BTreeMap<&'static str, Promise> {
+    nth_visit(7, store, needs, now)
+}
+
+fn nth_visit(n: u8, store: &dyn WriteStore, needs: Needs, now: Instant) -> BTreeMap<&'static str, Promise> {
     let nonce = std::cell::Cell::new(0);
     let claim = || {
         nonce.set(nonce.get() + 1);
@@ -21,7 +25,7 @@ fn visit(store: &dyn WriteStore, needs: Needs, now: Instant) -> BTreeMap<&'stati
         claim.nonce = random(nonce.get());
         claim
     };
-    let all = Visit { store, random: random(7), needs, now: &|| now, claim: &claim }.examine();
+    let all = Visit { store, random: random(n), needs, now: &|| now, claim: &claim, size: &|bytes| format!("{bytes} B") }.examine();
     all.into_iter().map(|promise| (promise.about, promise)).collect()
 }
 
@@ -59,6 +63,9 @@ fn a_clock_that_is_wrong_and_room_that_is_missing_are_said() {
     let found = visit(&store, Needs { min_free: Some(100), ..NEEDS }, start() - chrono::TimeDelta::seconds(301));
     assert_eq!(broken(&found), ["clock", "space"]);
     assert!(found["clock"].said.contains("301 s apart"), "{:?}", found["clock"]);
+    assert_eq!(found["space"].said, "99 B are free, and `min_free` wants 100 B");
+    let found = visit(&store, NEEDS, start());
+    assert_eq!(found["space"].said, "99 B are free");
 }
 
 #[test]
@@ -98,6 +105,68 @@ fn other_oddities_are_found_out() {
     assert!(found["tidy"].remedy.as_ref().unwrap().starts_with("remove `lucid-doctor-"), "{:?}", found["tidy"]);
 }
 
+#[test]
+fn what_is_locked_stays_for_two_minutes_and_the_next_visit_removes_it() {
+    let store = memory();
+    store.set_locks();
+    let locked = |n| format!("lucid-doctor-{}/locked", random(n));
+    let first = nth_visit(1, &store, NEEDS, start());
+    assert_eq!(broken(&first), [] as [&str; 0]);
+    assert!(["lock", "lock-extend", "lock-delete"].iter().all(|about| first[about].relied), "{first:#?}");
+    assert_eq!(store.keys(), [locked(1)]);
+    let until = start() + chrono::TimeDelta::minutes(2);
+    let said = format!("but for `{}`, which is locked until {}: the first", locked(1), until.format("%F %T UTC"));
+    assert!(first["tidy"].said.contains(&said) && !first["tidy"].said.contains("earlier"), "{:?}", first["tidy"]);
+    let second = nth_visit(2, &store, NEEDS, start());
+    assert_eq!((broken(&second), store.keys().len()), (Vec::new(), 2), "nobody can remove the first one yet");
+    store.set_time(until);
+    let third = nth_visit(3, &store, NEEDS, until);
+    assert_eq!((broken(&third), store.keys()), (Vec::new(), vec![locked(3)]));
+    assert!(third["tidy"].said.ends_with("so is what earlier visits had locked"), "{:?}", third["tidy"]);
+}
+
+#[test]
+fn a_lock_that_is_none_is_found_out() {
+    for (oddity, about, said, left) in [
+        (Oddity::ForgetsLocks, "lock", "is not locked", 0),
+        (Oddity::KeepsDates, "lock-extend", "ends as before", 1),
+        (Oddity::DeletesLocked, "lock-delete", "was deleted before its date", 0),
+    ] {
+        let store = Odd::locking(oddity);
+        let found = visit(&store, NEEDS, start());
+        assert_eq!(broken(&found), [about], "{oddity:?}");
+        assert!(found[about].said.contains(said) && found[about].relied, "{:?}", found[about]);
+        assert_eq!(store.inner.keys().len(), left, "{oddity:?}");
+    }
+}
+
+#[test]
+fn a_right_to_lock_that_is_missing_is_named() {
+    for (oddity, right) in [(Oddity::DeniesLocks, "`s3:PutObjectRetention`"), (Oddity::HidesLocks, "`s3:GetObjectRetention`")] {
+        let found = visit(&Odd::locking(oddity), NEEDS, start());
+        assert_eq!((found["lock"].standing, found["lock"].relied), (Standing::Broken, true), "{oddity:?}");
+        assert!(found["lock"].said.contains("not yours"), "{:?}", found["lock"]);
+        assert!(found["lock"].remedy.as_ref().unwrap().ends_with(right), "{:?}", found["lock"]);
+        assert!(!found.contains_key("lock-extend"));
+    }
+}
+
+#[test]
+fn a_host_that_deletes_nothing_tries_to_delete_nothing_that_is_locked() {
+    let store = Odd::locking(Oddity::DeletesLocked);
+    let found = visit(&store, Needs { delete: false, ..NEEDS }, start());
+    assert_eq!((found["lock-delete"].standing, found["lock-delete"].relied), (Standing::Unknown, false));
+    assert_eq!(store.inner.keys(), [format!("lucid-doctor-{}/locked", random(7))]);
+    assert!(found["lock"].standing == Standing::Holds && found["tidy"].said.contains("is locked until"), "{found:#?}");
+}
+
+#[test]
+fn who_can_delete_nothing_at_all_learns_nothing_of_the_lock() {
+    let found = visit(&Odd::locking(Oddity::Hides), NEEDS, start());
+    assert_eq!((found["lock-delete"].standing, found["lock-delete"].relied), (Standing::Unknown, true));
+    assert!(found["lock-delete"].said.contains("may not be for its lock"), "{:?}", found["lock-delete"]);
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Oddity {
     /// It takes every condition and heeds none.
@@ -110,6 +179,18 @@ enum Oddity {
     NoDelete,
     /// It answers no swaps.
     Silent,
+    /// It takes locks and keeps none.
+    ForgetsLocks,
+    /// It makes no lock longer.
+    KeepsDates,
+    /// It deletes what is locked.
+    DeletesLocked,
+    /// It lets nobody lock.
+    DeniesLocks,
+    /// It tells nobody what is locked.
+    HidesLocks,
+    /// It keeps every older version.
+    Hides,
 }
 
 /// A store in memory with something wrong.
@@ -125,6 +206,13 @@ impl Odd {
         Self { inner: memory(), oddity, crowd: Arc::new(Barrier::new(8)) }
     }
 
+    /// One that was told to lock what it gets.
+    fn locking(oddity: Oddity) -> Self {
+        let odd = Self::new(oddity);
+        odd.inner.set_locks();
+        odd
+    }
+
     /// All writers of a race have looked before the first of them writes.
     fn meet(&self, key: &str) {
         if self.oddity == Oddity::Races && key.contains("race") {
@@ -134,6 +222,10 @@ impl Odd {
 
     fn refuse(&self, what: &str) -> StoreError {
         StoreError::Unusable { message: format!("it does not {what}"), help: String::new() }
+    }
+
+    fn deny(&self, operation: &'static str, key: &str) -> StoreError {
+        StoreError::of("odd", operation, key, std::io::Error::new(std::io::ErrorKind::PermissionDenied, "not yours"))
     }
 }
 
@@ -166,6 +258,10 @@ impl ReadStore for Odd {
         self.inner.look(key)
     }
 
+    fn retained(&self, key: &str) -> Result<Option<Instant>, StoreError> {
+        if self.oddity == Oddity::HidesLocks { Err(self.deny("ask for the lock of", key)) } else { self.inner.retained(key) }
+    }
+
     fn free(&self) -> Result<Option<u64>, StoreError> {
         self.inner.free()
     }
@@ -190,7 +286,27 @@ impl WriteStore for Odd {
     }
 
     fn delete(&self, key: &str) -> Result<Removed, StoreError> {
-        if self.oddity == Oddity::NoDelete { Err(self.refuse("delete")) } else { self.inner.delete(key) }
+        match self.oddity {
+            Oddity::NoDelete => Err(self.refuse("delete")),
+            Oddity::DeletesLocked => {
+                self.inner.lose(key);
+                self.inner.delete(key).or(Ok(Removed::Gone))
+            }
+            Oddity::Hides => self.inner.delete(key).map(|_| Removed::Hidden),
+            _ => self.inner.delete(key),
+        }
+    }
+
+    fn create_locked(&self, key: &str, bytes: &[u8], until: Instant) -> Result<Option<Created>, StoreError> {
+        match self.oddity {
+            Oddity::DeniesLocks => Err(self.deny("write", key)),
+            Oddity::ForgetsLocks => self.inner.create(key, bytes).map(Some),
+            _ => self.inner.create_locked(key, bytes, until),
+        }
+    }
+
+    fn extend(&self, key: &str, until: Instant) -> Result<(), StoreError> {
+        if self.oddity == Oddity::KeepsDates { Ok(()) } else { self.inner.extend(key, until) }
     }
 
     fn swapper(&self) -> Option<Arc<dyn Swap>> {

@@ -1,7 +1,8 @@
 //! One visit: every probe in its order, then tidying up.
 
+use super::locked::Swept;
 use super::promise::{Promise, Standing};
-use super::{names, objects, rest};
+use super::{locked, names, objects, rest};
 use crate::model::id::{Instant, Random};
 use crate::store::error::{StoreError, chain};
 use crate::store::layout::SCRATCH_PREFIX;
@@ -31,12 +32,14 @@ pub struct Visit<'a> {
     pub now: &'a dyn Fn() -> Instant,
     /// A claim as runs make it, with a nonce of its own.
     pub claim: &'a dyn Fn() -> Claim,
+    /// A number of bytes as people read it.
+    pub size: &'a dyn Fn(u64) -> String,
 }
 
 pub(super) type Tried = Result<Promise, StoreError>;
 
 impl Visit<'_> {
-    /// Tries everything out; writes about 50 MiB and removes it again.
+    /// Tries everything out; writes about 60 MiB and removes it again.
     pub fn examine(&self) -> Vec<Promise> {
         let mut all: Vec<Promise> = Vec::new();
         let mut answers = false;
@@ -68,7 +71,10 @@ impl Visit<'_> {
             probe("space", true, tried);
         }
         probe("delete", self.needs.delete, rest::delete(self));
-        all.extend(self.store.traits());
+        for (about, tried) in locked::locks(self) {
+            probe(about, about != "lock-delete" || self.needs.delete, tried);
+        }
+        all.extend(self.store.traits(&self.folder()));
         all.push(self.tidy());
         all
     }
@@ -84,15 +90,18 @@ impl Visit<'_> {
 
     fn tidy(&self) -> Promise {
         let folder = self.folder();
-        let gone = || -> Result<usize, StoreError> {
+        let gone = || -> Result<(usize, Swept), StoreError> {
             let found = self.store.list(&folder)?.into_iter().chain(self.store.leftovers(&folder)?);
-            let keys: Vec<String> = found.map(|object| object.key).collect();
+            let locked = locked::key(self);
+            let keys: Vec<String> = found.map(|object| object.key).filter(|key| *key != locked).collect();
             self.store.delete_all(&keys).into_iter().try_for_each(|removed| removed.map(|_| ()))?;
-            Ok(self.store.list(&folder)?.len())
+            let swept = locked::sweep(self)?;
+            let left = self.store.list(&folder)?.into_iter().filter(|object| object.key != locked || swept.own.is_none());
+            Ok((left.count(), swept))
         };
         let promise = match gone() {
-            Ok(0) => Promise::holds("tidy", "everything that was tried is removed again"),
-            Ok(left) => {
+            Ok((0, swept)) => Promise::holds("tidy", tidied(&swept, &locked::key(self))),
+            Ok((left, _)) => {
                 Promise::broken("tidy", format!("{left} objects of the trial are still listed"), format!("remove `{folder}` by hand"))
             }
             Err(error) => {
@@ -102,4 +111,17 @@ impl Visit<'_> {
         };
         promise.relied(self.needs.delete)
     }
+}
+
+/// What was removed, and what is still there.
+fn tidied(swept: &Swept, own: &str) -> String {
+    let mut said = "everything that was tried is removed again".to_owned();
+    if let Some(until) = swept.own {
+        let until = until.format("%F %T UTC");
+        said.push_str(&format!(", but for `{own}`, which is locked until {until}: the first visit after that removes it"));
+    }
+    if swept.removed > 0 {
+        said.push_str("; so is what earlier visits had locked");
+    }
+    said
 }

@@ -51,6 +51,10 @@ where
         let region = header("x-amz-bucket-region");
         let plain = |kind, text: String| Self { kind, status, code: String::new(), text, region: region.clone() };
         match &error {
+            // it has said yes, with something that is no answer to the question
+            SdkError::ServiceError(refused) if (200..300).contains(&status) && refused.err().code().is_none() => {
+                plain(Kind::Unreadable, chain(&error))
+            }
             SdkError::ServiceError(refused) => {
                 let (code, text) = (refused.err().code().unwrap_or_default(), refused.err().message().unwrap_or_default());
                 let region = region.clone().or_else(|| expected_region(text));
@@ -128,6 +132,11 @@ impl Failure {
             Kind::Cut | Kind::Unreadable => true,
             Kind::Credentials | Kind::Certificate | Kind::Unreachable => false,
         }
+    }
+
+    /// There was an answer, and it makes no sense.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.kind == Kind::Unreadable
     }
 
     /// There was an answer, and no word in it: `HEAD` has no body.

@@ -14,7 +14,7 @@
 //! | `read`, `stream` | objects, whole, in pieces and as streams |
 //! | `put`, `upload`, `parts` | objects written once, small ones and streams |
 //! | `remove`, `leftover`, `retention` | what goes, what never ended, what may not go |
-//! | `doctor` | what the settings of the bucket mean for what lies in it |
+//! | `doctor`, `limits` | what the settings of the bucket mean for what lies in it; what it takes of an upload |
 //! | `swap` | a register that many write and none overwrites unseen |
 
 mod bucket;
@@ -22,6 +22,7 @@ mod client;
 mod doctor;
 mod failure;
 mod leftover;
+mod limits;
 mod page;
 mod parts;
 mod port;

@@ -23,6 +23,12 @@ pub(super) fn largest(max_parts: u16) -> u64 {
     (1..=max_parts).map(|number| size(number, max_parts) as u64).sum::<u64>().min(LARGEST)
 }
 
+/// Bytes of the largest object whose parts but the last are all of one size.
+pub(super) fn even(max_parts: u16) -> u64 {
+    let first = size(1, max_parts);
+    (1..=max_parts).map(|number| size(number, max_parts)).take_while(|size| *size == first).map(|size| size as u64).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +47,10 @@ mod tests {
         assert!(largest(1_000) > 16 << 30);
         assert!(largest(10_000) > 360 << 30);
         assert_eq!(largest(1), 16 << 20);
+    }
+
+    #[test]
+    fn the_first_third_of_the_parts_are_of_one_size() {
+        assert_eq!((even(1), even(3), even(1_000), even(10_000)), (16 << 20, 16 << 20, 334 * (16 << 20), 3_334 * (16 << 20)));
     }
 }

@@ -90,6 +90,14 @@ impl WriteStore for S3 {
         wire.wait(wire.create(key, Bytes::copy_from_slice(bytes)))
     }
 
+    fn create_locked(&self, key: &str, bytes: &[u8], until: Instant) -> Result<Option<Created>, StoreError> {
+        let Some(lock) = &self.setup.bucket.object_lock else { return Ok(None) };
+        let (key, wire) = (self.checked(key)?, self.wire()?);
+        wire.wait(wire.lockable())?;
+        let dress = wire.dress(key).locked(lock.mode, until);
+        wire.wait(wire.create_in(key, Bytes::copy_from_slice(bytes), &dress)).map(Some)
+    }
+
     /// A commit that got no clear answer and finds the name taken says so: by the digest the caller knows whose bytes they are.
     fn upload(&self, key: &str) -> Result<Box<dyn Upload>, StoreError> {
         let (key, wire) = (self.checked(key)?, self.wire()?);
@@ -118,9 +126,9 @@ impl WriteStore for S3 {
         wire.wait(wire.extend(key, until))
     }
 
-    fn traits(&self) -> Vec<Promise> {
+    fn traits(&self, folder: &str) -> Vec<Promise> {
         match self.wire() {
-            Ok(wire) => wire.wait(wire.traits()),
+            Ok(wire) => wire.wait(async { [wire.part_limits(folder).await, wire.traits().await].concat() }),
             Err(error) => vec![Promise::unknown("bucket", error.to_string())],
         }
     }

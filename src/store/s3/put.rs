@@ -31,12 +31,20 @@ pub(super) enum Condition<'a> {
 }
 
 /// What an object is written with.
+#[derive(Clone)]
 pub(super) struct Dress {
     pub(super) storage_class: Option<StorageClass>,
     pub(super) sse: Option<ServerSideEncryption>,
     pub(super) sse_key: Option<String>,
     pub(super) lock: Option<ObjectLockMode>,
     pub(super) until: Option<DateTime>,
+}
+
+impl Dress {
+    /// The same, locked until then.
+    pub(super) fn locked(self, mode: LockMode, until: Instant) -> Self {
+        Self { lock: Some(lock_mode(mode)), until: Some(date_time(until)), ..self }
+    }
 }
 
 impl Setup {
@@ -93,8 +101,14 @@ pub(super) fn instant(at: &DateTime) -> Instant {
 
 impl Wire {
     /// One PUT.
-    pub(super) async fn put(&self, key: &str, bytes: Bytes, when: Condition<'_>, seen: &Seen) -> Result<PutObjectOutput, Failure> {
-        let dress = self.dress(key);
+    pub(super) async fn put(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        dress: Dress,
+        when: Condition<'_>,
+        seen: &Seen,
+    ) -> Result<PutObjectOutput, Failure> {
         let algorithm = self.algorithm(&dress);
         let limits = self.limits(bytes.len() as u64);
         let mut put = self.client.put_object().bucket(&self.bucket.name).key(self.whole(key));
@@ -118,13 +132,18 @@ impl Wire {
 
     /// Writes an object if its name is free. What is there with the same bytes counts as written when it may have been us.
     pub(super) async fn create(&self, key: &str, bytes: Bytes) -> Result<Created, StoreError> {
+        self.create_in(key, bytes, &self.dress(key)).await
+    }
+
+    /// The same with what it is to be written with.
+    pub(super) async fn create_in(&self, key: &str, bytes: Bytes, dress: &Dress) -> Result<Created, StoreError> {
         let condition = if self.bucket.conditional { Condition::Absent } else { Condition::Any };
         if !self.bucket.conditional && self.look(key).await?.is_some() {
             return Ok(Created::Taken);
         }
         for _ in 0..CROSSINGS {
             let seen = Seen::default();
-            let Err(failure) = self.put(key, bytes.clone(), condition, &seen).await else { return Ok(Created::New) };
+            let Err(failure) = self.put(key, bytes.clone(), dress.clone(), condition, &seen).await else { return Ok(Created::New) };
             if failure.is_condition() && !seen.repeated() {
                 return Ok(Created::Taken);
             }

@@ -80,7 +80,22 @@ impl Wire {
                 Some((found.mode().cloned().unwrap_or(ObjectLockRetentionMode::Governance), until))
             })),
             Err(failure) if failure.is_no_lock() => Ok(None),
+            // versitygw names this document otherwise than the protocol does
+            Err(failure) if failure.is_unreadable() => match self.promise_beside(key, version).await? {
+                Some(promise) => Ok(Some(promise)),
+                None => Err(failure),
+            },
             Err(failure) => Err(failure),
         }
+    }
+
+    /// The same from the headers of the object, which say nothing to whoever lacks the right to ask.
+    async fn promise_beside(&self, key: &str, version: Option<&str>) -> Result<Option<(ObjectLockRetentionMode, Instant)>, Failure> {
+        let head = self.client.head_object().bucket(&self.bucket.name).key(self.whole(key)).set_version_id(version.map(str::to_owned));
+        let found = head.send().await.map_err(Failure::from)?;
+        Ok(found.object_lock_retain_until_date().map(|until| {
+            let mode = found.object_lock_mode().map_or("GOVERNANCE", |mode| mode.as_str());
+            (ObjectLockRetentionMode::from(mode), instant(until))
+        }))
     }
 }

@@ -18,6 +18,7 @@ struct Sights {
     attempts: u32,
     checksum: Option<String>,
     date: Option<Instant>,
+    server: Option<String>,
 }
 
 impl Seen {
@@ -34,6 +35,11 @@ impl Seen {
     /// The service's clock, to the second.
     pub(super) fn date(&self) -> Option<Instant> {
         self.sights().date
+    }
+
+    /// Whether the service calls itself that.
+    pub(super) fn is_of(&self, server: &str) -> bool {
+        self.sights().server.as_deref() == Some(server)
     }
 
     fn sights(&self) -> MutexGuard<'_, Sights> {
@@ -65,7 +71,9 @@ impl Intercept for Seen {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
-        self.sights().date = date.map(|date| date.to_utc());
+        let mut sights = self.sights();
+        sights.date = date.map(|date| date.to_utc());
+        sights.server = context.response().headers().get("server").map(str::to_owned);
         Ok(())
     }
 }

@@ -15,11 +15,14 @@ use super::failure::Failure;
 use super::leftover;
 use super::page::{Ask, Page, decoded};
 use super::put::instant;
+use super::seen::Seen;
 use super::walk::{Step, Walk};
 use crate::model::id::Instant;
 use crate::store::error::StoreError;
 use crate::store::port::{Object, Reach, Survey, check_stored};
 
+/// A service that takes the prefix of a listing of uploads for the whole key of one. Asked without it, it lists them all.
+const EXACT: &str = "MinIO";
 /// Pages that are asked for at once.
 const WAYS: usize = 16;
 
@@ -97,23 +100,29 @@ impl Wire {
     /// Uploads that never ended. A service that cannot list them, or does not let us, shows none.
     async fn unfinished(&self, prefix: &str, reach: Reach) -> Result<Vec<Object>, StoreError> {
         let mut found = Vec::new();
+        let mut below = self.whole(prefix);
+        let mut flat = reach == Reach::Flat;
         let (mut from_key, mut from_id) = (None, None);
         loop {
-            let list = self.client.list_multipart_uploads().bucket(&self.bucket.name).prefix(self.whole(prefix));
-            let list =
-                list.set_delimiter((reach == Reach::Flat).then(|| "/".to_owned())).encoding_type(aws_sdk_s3::types::EncodingType::Url);
+            let list = self.client.list_multipart_uploads().bucket(&self.bucket.name).prefix(&below);
+            let list = list.set_delimiter(flat.then(|| "/".to_owned())).encoding_type(aws_sdk_s3::types::EncodingType::Url);
             let list = list.set_key_marker(from_key.clone()).set_upload_id_marker(from_id.clone());
-            let page = match list.send().await.map_err(Failure::from) {
+            let seen = Seen::default();
+            let page = match list.customize().interceptor(seen.clone()).send().await.map_err(Failure::from) {
                 Ok(page) => page,
                 Err(failure) if failure.is_unknown() || failure.is_denied() || failure.is_missing() => return Ok(Vec::new()),
                 Err(failure) => return Err(failure.about(self, "list the uploads of", prefix)),
             };
+            if seen.is_of(EXACT) && !below.is_empty() && page.uploads().is_empty() {
+                (below, flat) = (String::new(), false);
+                continue;
+            }
             let url = page.encoding_type() == Some(&aws_sdk_s3::types::EncodingType::Url);
             for upload in page.uploads() {
                 let key = upload.key().and_then(|key| decoded(key, url)).and_then(|key| self.own(&key));
                 // not every service cuts this listing at the delimiter
-                let below = |key: &str| reach == Reach::Deep || !key[prefix.len()..].contains('/');
-                let ours = key.filter(|key| key.starts_with(prefix) && below(key) && leftover::is_ours(key));
+                let reached = |key: &str| reach == Reach::Deep || !key[prefix.len()..].contains('/');
+                let ours = key.filter(|key| key.starts_with(prefix) && reached(key) && leftover::is_ours(key));
                 let (Some(key), Some(id)) = (ours, upload.upload_id()) else { continue };
                 let name = leftover::name(&key, id);
                 if check_stored(&self.place, &name).is_ok() {

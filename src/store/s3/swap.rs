@@ -31,7 +31,7 @@ impl Wire {
         }
         let condition = expected.map_or(Condition::Absent, Condition::Tag);
         let seen = Seen::default();
-        match self.put(key, Bytes::copy_from_slice(bytes), condition, &seen).await {
+        match self.put(key, Bytes::copy_from_slice(bytes), self.dress(key), condition, &seen).await {
             Ok(put) => match put.e_tag() {
                 Some(tag) => Ok(Some(tag.to_owned())),
                 None => Ok(self.load(key).await?.filter(|found| found.bytes == bytes).map(|found| found.tag)),

@@ -228,7 +228,7 @@ impl Drop for Parts {
 
 impl Wire {
     /// Begins an upload: its id.
-    async fn begin(&self, key: &str) -> Result<String, StoreError> {
+    pub(super) async fn begin(&self, key: &str) -> Result<String, StoreError> {
         let dress = self.dress(key);
         let algorithm = self.algorithm(&dress);
         let begin = self.client.create_multipart_upload().bucket(&self.bucket.name).key(self.whole(key));
@@ -244,7 +244,7 @@ impl Wire {
         begun.upload_id().map(str::to_owned).ok_or_else(none)
     }
 
-    async fn part(&self, key: &str, id: &str, number: u16, bytes: Bytes) -> Result<CompletedPart, StoreError> {
+    pub(super) async fn part(&self, key: &str, id: &str, number: u16, bytes: Bytes) -> Result<CompletedPart, StoreError> {
         let limits = self.limits(bytes.len() as u64);
         let algorithm = self.algorithm(&self.dress(key));
         let seen = Seen::default();
@@ -261,7 +261,7 @@ impl Wire {
             .build())
     }
 
-    async fn complete(&self, key: &str, id: &str, parts: &[CompletedPart]) -> Result<Created, StoreError> {
+    pub(super) async fn complete(&self, key: &str, id: &str, parts: &[CompletedPart]) -> Result<Created, StoreError> {
         if !self.bucket.conditional && self.look(key).await?.is_some() {
             return Ok(Created::Taken);
         }

@@ -123,10 +123,10 @@ impl Bucket {
         self.wait(self.client.put_object().bucket(&self.name).key(key).if_none_match("*").body(body).send()).is_ok()
     }
 
-    /// Writes an object that nobody can delete within the hour.
+    /// Writes an object that nobody can delete before so much time has passed.
     #[track_caller]
-    pub(crate) fn put_locked(&self, key: &str, text: &str) {
-        let until = DateTime::from(SystemTime::now() + Duration::from_hours(1));
+    pub(crate) fn put_locked(&self, key: &str, text: &str, time: Duration) {
+        let until = DateTime::from(SystemTime::now() + time);
         let put = self.client.put_object().bucket(&self.name).key(key).object_lock_mode(ObjectLockMode::Compliance);
         self.wait(put.object_lock_retain_until_date(until).body(text.as_bytes().to_vec().into()).send()).unwrap();
     }

@@ -21,6 +21,7 @@ impl Dropper {
     /// One that listens.
     #[track_caller]
     pub(crate) fn new() -> Self {
+        let _ = server().lax();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let dropped = Arc::new(AtomicUsize::new(0));
@@ -67,7 +68,7 @@ fn pass(mut client: TcpStream, dropped: &AtomicUsize) -> std::io::Result<()> {
         }
     }
     head.extend(b"Connection: close\r\n\r\n");
-    let mut server = TcpStream::connect(server().lax.trim_start_matches("http://"))?;
+    let mut server = TcpStream::connect(server().lax().trim_start_matches("http://"))?;
     server.write_all(&head)?;
     std::io::copy(&mut request.take(length), &mut server)?;
     std::io::copy(&mut server, &mut client)?;

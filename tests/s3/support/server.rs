@@ -17,9 +17,9 @@ pub(crate) struct Keys {
 /// Where it is, and what opens it.
 pub(crate) struct Server {
     pub(crate) http: String,
-    pub(crate) https: String,
+    https: String,
     /// The same buckets for whoever comes, whatever they sign.
-    pub(crate) lax: String,
+    lax: String,
     /// Where toxiproxy takes orders, as `HOST:PORT`.
     pub(crate) proxies: String,
     /// The authority that has signed the certificate of `https`, in PEM.
@@ -29,9 +29,39 @@ pub(crate) struct Server {
     /// They may do everything.
     pub(crate) keys: Keys,
     /// They may read and list.
-    pub(crate) reader: Keys,
+    reader: Keys,
+    /// The buckets are on another server than ours.
+    is_second: bool,
     /// Serves until its standard input ends, which it does with this process, however that ends.
     _process: Child,
+}
+
+impl Server {
+    /// Where the buckets are over TLS.
+    #[track_caller]
+    pub(crate) fn https(&self) -> &str {
+        self.own("TLS with a certificate of an authority that the test knows");
+        &self.https
+    }
+
+    /// Where the buckets are for whoever comes.
+    #[track_caller]
+    pub(crate) fn lax(&self) -> &str {
+        self.own("a side that checks no signature, so that a proxy may take headers away");
+        &self.lax
+    }
+
+    /// The keys of one who may only read.
+    #[track_caller]
+    pub(crate) fn reader(&self) -> &Keys {
+        self.own("keys of one who may only read");
+        &self.reader
+    }
+
+    #[track_caller]
+    fn own(&self, what: &str) {
+        assert!(!self.is_second, "not tried: the server of LUCID_TEST_S3 is not known to have {what}");
+    }
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -49,7 +79,9 @@ fn start() -> Server {
     let told: Value = serde_json::from_str(&line).expect("tests/s3/serve says where the server is; if not, it has said why");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let keys = |role: &str| Keys { key: text(&told["keys"][role][0]), secret: text(&told["keys"][role][1]) };
-    let (http, all) = second_opinion().unwrap_or_else(|| (text(&told["http"]), keys("all")));
+    let second = second_opinion();
+    let is_second = second.is_some();
+    let (http, all) = second.unwrap_or_else(|| (text(&told["http"]), keys("all")));
     Server {
         http,
         https: text(&told["https"]),
@@ -59,12 +91,13 @@ fn start() -> Server {
         stranger: text(&told["stranger"]),
         keys: all,
         reader: keys("reader"),
+        is_second,
         _process: process,
     }
 }
 
 /// Another server, which somebody has started by hand: `LUCID_TEST_S3=http://KEY:SECRET@HOST:PORT`. What is tested on other faces of the
-/// server (TLS, other keys, no conditions) is still tested on ours, and fails for buckets that are on that one.
+/// server (TLS, other keys, no conditions) it has not: such a test fails and says so.
 fn second_opinion() -> Option<(String, Keys)> {
     let url = env::var("LUCID_TEST_S3").ok()?;
     let read = || {

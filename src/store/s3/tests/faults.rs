@@ -293,3 +293,17 @@ fn a_bucket_without_object_lock_is_refused_before_anything_is_written() {
     server.fail(1, Fault::Answer(403, error("AccessDenied", "Access Denied")), |call| call.is("GET", "object-lock"));
     assert!(store.upload(FILES).is_ok(), "what may not be asked for cannot be told");
 }
+
+#[test]
+fn a_lock_that_is_told_in_another_document_is_read_beside_the_object() {
+    let server = Server::start();
+    let store = server.fresh();
+    store.create("lucid/data/a", b"x").unwrap();
+    let other = "<ObjectLockRetention><Mode>COMPLIANCE</Mode><RetainUntilDate>2031-01-01T00:00:00Z</RetainUntilDate></ObjectLockRetention>";
+    server.fail(usize::MAX, Fault::Answer(200, other.to_owned()), |call| call.is("GET", "retention"));
+    let error = store.retained("lucid/data/a").unwrap_err();
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("makes no sense"), "nothing is beside it: {error:?}");
+    let beside = &[("x-amz-object-lock-mode", "COMPLIANCE"), ("x-amz-object-lock-retain-until-date", "2031-01-01T00:00:00Z")];
+    server.fail(usize::MAX, Fault::Headers(beside), |call| call.is("HEAD", "lucid/data/a"));
+    assert_eq!(store.retained("lucid/data/a").unwrap(), Some("2031-01-01T00:00:00Z".parse().unwrap()));
+}

@@ -169,3 +169,25 @@ fn a_listing_that_ends_early_is_an_error() {
         assert!(store.survey("a/", Reach::Flat).is_err(), "{n} flat");
     }
 }
+
+/// The answer to a listing of uploads.
+fn uploads(keys: &[&str]) -> String {
+    let all: Vec<String> = keys.iter().map(|key| format!("<Upload><Key>{key}</Key><UploadId>id</UploadId></Upload>")).collect();
+    format!("<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>{}</ListMultipartUploadsResult>", all.concat())
+}
+
+#[test]
+fn a_service_that_takes_a_prefix_of_uploads_for_a_whole_key_is_asked_for_all() {
+    let all = ["prod/lucid/data/a/id/files", "prod/lucid/catalog/a/x.json", "test/lucid/data/a/id/files", "prod/photos"];
+    for (name, found) in [("MinIO", 1), ("AmazonS3", 0)] {
+        let server = Server::start();
+        let store = server.store(|bucket| bucket.prefix = "prod/".to_owned());
+        server.fail(usize::MAX, Fault::Says(name, uploads(&[])), |call| call.is("GET", "uploads") && call.query.contains("prefix=prod"));
+        server.fail(usize::MAX, Fault::Says(name, uploads(&all)), |call| call.is("GET", "uploads"));
+        let leftovers = store.leftovers("lucid/data/").unwrap();
+        assert_eq!(leftovers.len(), found, "{name}: {leftovers:?}");
+        assert!(leftovers.iter().all(|left| left.key.starts_with("lucid/data/a/id/.lucid-tmp-")), "{leftovers:?}");
+        let asked = server.calls().iter().filter(|call| call.is("GET", "uploads")).count();
+        assert_eq!(asked, 1 + found, "{name}: only who needs it is asked twice");
+    }
+}

@@ -54,6 +54,8 @@ pub(super) enum Fault {
     Lost,
     /// It is not done, and this is the answer.
     Answer(u16, String),
+    /// It is not done, and this is the answer of a service of that name.
+    Says(&'static str, String),
     /// The answer's body ends after so many bytes.
     Cut(usize),
     /// The answer's body stops after so many bytes, and nothing comes any more.
@@ -206,6 +208,12 @@ impl Layer {
         match &fault {
             Some(Fault::Reset) => return Err(io::ErrorKind::ConnectionReset.into()),
             Some(Fault::Silence) => std::future::pending().await,
+            Some(Fault::Says(name, text)) => {
+                let _ = request.into_body().collect().await;
+                let mut answer = text_answer(200, text.clone());
+                answer.headers_mut().insert("server", name.parse().unwrap());
+                return Ok(answer);
+            }
             Some(Fault::Answer(status, text)) => {
                 // as a server does: it reads what it refuses
                 let _ = request.into_body().collect().await;
