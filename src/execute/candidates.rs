@@ -183,7 +183,7 @@ fn tell(facts: &mut Facts, question: &Question, answer: Answer) -> bool {
 }
 
 fn listed<'a>(facts: &'a Facts, store: &Name, series: &Name) -> Option<&'a Series> {
-    facts.stores.get(store).and_then(StoreFacts::listing)?.series.get(series)
+    facts.stores.get(store).and_then(StoreFacts::listing)?.series.get(series).map(|series| &**series)
 }
 
 /// What is known by that name, or what `ask` gives, which is known from then on.

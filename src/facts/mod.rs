@@ -6,6 +6,7 @@
 mod inventory;
 mod runtime;
 mod series;
+mod shared;
 mod store;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::model::id::{Instant, Name};
 pub use inventory::{Inventory, InventoryError};
 pub use runtime::{Compose, Condition, Container, Dependency, Engine, Health, Mount, Owed, Picture, RuntimeFacts, State, Volume};
 pub use series::{Artifact, Check, CheckResult, Generation, Hold, Orphan, Payload, Series, Writer};
+pub use shared::Shared;
 pub use store::{Leftover, Listing, Owner, StoreFacts, Trouble};
 
 /// One timed picture of the world.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::series::Series;
+use super::shared::Shared;
 use crate::model::id::{Instant, Name};
 
 /// A store of the manifest as it was found.
@@ -109,7 +110,7 @@ pub struct Listing {
     /// The host that owns the instance; none before the first capture.
     pub owner: Option<Owner>,
     /// Every series found, named by a policy or not.
-    pub series: BTreeMap<Name, Series>,
+    pub series: BTreeMap<Name, Shared<Series>>,
     /// Temporary objects of writes that never ended.
     pub leftovers: Vec<Leftover>,
     /// Run records past their own expiry.

@@ -51,7 +51,7 @@ impl<'a> Seen<'a> {
     }
 
     pub(super) fn series(&self, name: &Name) -> Option<&'a Series> {
-        self.listing.series.get(name)
+        self.listing.series.get(name).map(|series| &**series)
     }
 }
 
@@ -62,7 +62,7 @@ impl<'a> View<'a> {
             .iter()
             .filter_map(|name| {
                 let listing = facts.stores.get(name)?.listing()?;
-                Some(Seen::new(name, listing, listing.series.get(&policy.series)))
+                Some(Seen::new(name, listing, listing.series.get(&policy.series).map(|series| &**series)))
             })
             .collect();
         Self { set, policy, now, facts, at: facts.at, source: facts.sources.get(&policy.source), seen }

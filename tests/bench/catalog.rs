@@ -124,7 +124,7 @@ fn main() {
     let watch = Stopwatch::now();
     let asked = Look { instance: &set.instance, known: None, host: None, payload: true, side_by_side: true, own: &[], now };
     let seen = look(&store, &asked);
-    let looked = watch.elapsed();
+    let (looked, held) = (watch.elapsed(), peak());
     let listed: usize = seen.listing().map_or(0, |listing| listing.series.values().map(|series| series.artifacts.len()).sum());
     assert_eq!(listed, usize::try_from(COUNT).expect("a number"));
     let facts = Facts {
@@ -140,7 +140,7 @@ fn main() {
     #[expect(clippy::print_stdout, reason = "a benchmark prints its figure")]
     {
         println!(
-            "a plan over {COUNT} artifacts: {:.1} s, of which listing {:.1} s; peak {} MiB, of which {before} MiB before",
+            "a plan over {COUNT} artifacts: {:.1} s, of which listing {:.1} s; peak {} MiB, {held} MiB after listing, {before} MiB before",
             watch.elapsed().as_secs_f64(),
             looked.as_secs_f64(),
             peak()

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::facts::{Artifact, Check, CheckResult, Generation, Hold, Leftover, Listing, Payload, Series};
+use crate::facts::{Artifact, Check, CheckResult, Generation, Hold, Leftover, Listing, Payload, Series, Shared};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::store::documents;
 use crate::store::key::{CatalogKey, RECORD_SUFFIX};
@@ -104,7 +104,7 @@ impl<'a> Join<'a> {
     /// A piece of the catalogue.
     pub(super) fn catalog(&mut self, objects: Vec<Object>) {
         let prefix = Area::Catalog.folder(self.instance).len();
-        let mut at: Option<(Name, Series)> = None;
+        let mut at: Option<(Name, Shared<Series>)> = None;
         for Object { key, bytes, .. } in objects {
             let parts = key[prefix..].split_once('/').filter(|(_, file)| !file.contains('/') && file.ends_with(RECORD_SUFFIX));
             let Some((text, file)) = parts else {
@@ -134,13 +134,14 @@ impl<'a> Join<'a> {
         self.put_back(at);
     }
 
-    fn put_back(&mut self, series: Option<(Name, Series)>) {
+    fn put_back(&mut self, series: Option<(Name, Shared<Series>)>) {
         self.listing.series.extend(series);
     }
 
     /// The catalogue is whole: records of one artifact become one, and those that contradict an earlier one are nobody's.
     pub(super) fn end_catalog(&mut self) {
         for (name, series) in &mut self.listing.series {
+            let series: &mut Series = series;
             series.artifacts.sort_unstable_by_key(|artifact| (artifact.id, key_of(artifact, &artifact.generations[0])));
             let (veiled, unreadable) = (&mut self.veiled, &mut series.unreadable);
             series.artifacts.dedup_by(|next, first| {

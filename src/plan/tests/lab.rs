@@ -141,7 +141,9 @@ impl Lab {
             source.stop = stop.iter().map(|s| name(s)).collect();
             source.restore_stop.clone_from(&source.stop);
             sources.insert(name(policy), SourceFacts::Ready);
-            listing.series.insert(name(policy), Series { artifacts: vec![artifact(1, 10, policy.as_bytes()[0])], ..Series::default() });
+            listing
+                .series
+                .insert(name(policy), Series { artifacts: vec![artifact(1, 10, policy.as_bytes()[0])], ..Series::default() }.into());
         }
         let facts = Facts {
             at: now(),

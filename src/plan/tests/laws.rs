@@ -160,7 +160,7 @@ fn worlds() -> impl Strategy<Value = Facts> {
                 clock_ahead: (kind == 4).then_some(400),
                 complete: kind != 2,
                 free: Some(free),
-                series: [(name("dumps"), dumps), (name("trees"), trees)].into(),
+                series: [(name("dumps"), dumps.into()), (name("trees"), trees.into())].into(),
                 leftovers: vec![leftover],
                 ..Listing::empty(store.to_owned())
             };
@@ -199,7 +199,7 @@ fn turned(facts: &Facts) -> Facts {
 }
 
 fn series<'a>(facts: &'a Facts, store: &Name, series: &Name) -> Option<&'a Series> {
-    facts.stores.get(store)?.listing()?.series.get(series)
+    facts.stores.get(store)?.listing()?.series.get(series).map(|series| &**series)
 }
 
 fn usable(series: &Series, artifact: &Artifact) -> bool {

@@ -88,7 +88,7 @@ fn payload_without_a_record_is_an_orphan_of_its_generation_and_age() {
     store.put(&data(&stray, "files.tar.zst"), b"1");
     store.set_time(now() + Duration::hours(1));
     store.put(&data(&stray, "files.tar.zst.002"), b"12");
-    let orphans = listing(&store).series.remove(&name("config")).unwrap().orphans;
+    let orphans = listing(&store).series[&name("config")].orphans.clone();
     let short: Vec<_> = orphans.iter().map(|o| (o.id.as_str(), o.generation, o.keys.len(), o.bytes, o.youngest)).collect();
     let (one, nine) = (id(1).to_string(), id(9).to_string());
     assert_eq!(short, [(one.as_str(), 2, 1, 5, now()), (nine.as_str(), 1, 2, 3, now() + Duration::hours(1))]);
