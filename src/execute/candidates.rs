@@ -7,8 +7,8 @@
 //!
 //! A run plans three times, and keeps the answers in between: a record is never changed, and a date by object only moves away, except
 //! that somebody with the right to do so lifts it (`governance`). So an old answer is wrong in two ways at most. A date that was lifted
-//! keeps its artifact until the next run. A promise that came after the answer is met by the removal itself: it asks for every object
-//! again before the first goes, and a store refuses what it has promised, whatever a plan says.
+//! keeps its artifact until the next run. A promise that came after the answer is met by the removal itself: a store refuses what it has
+//! promised, whatever a plan says, and where the manifest has a lock every object is asked for again before the first goes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -166,7 +166,10 @@ fn tell(facts: &mut Facts, question: &Question, answer: Answer) -> bool {
             listing.series.get_mut(series).map(|found| found.writer = Some(writer)).is_some()
         }
         (Question::Artifact { series, id, .. }, Answer::Until(until)) => {
-            let found: Option<&mut Artifact> = listing.series.get_mut(series).and_then(|s| s.artifacts.iter_mut().find(|a| a.id == *id));
+            let found: Option<&mut Artifact> = listing.series.get_mut(series).and_then(|series| {
+                let at = series.artifacts.binary_search_by_key(id, |artifact| artifact.id).ok()?;
+                series.artifacts.get_mut(at)
+            });
             found.map(|artifact| artifact.locked_until = until).is_some() && until.is_some()
         }
         (Question::Left { key, .. }, Answer::Until(Some(until))) => {

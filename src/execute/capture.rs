@@ -11,7 +11,7 @@ use super::event::Done;
 use super::run::{Run, payload_listed};
 use super::sealing::Sealing;
 use super::window::Doubt;
-use crate::facts::StoreFacts;
+use crate::facts::{Listing, StoreFacts};
 use crate::model::id::{ArtifactId, Capture, Instant, Name, to_millis};
 use crate::model::{Policy, Source, SourceKind};
 use crate::source::{Captured, Fingerprint, Output, Shape, Watch};
@@ -108,9 +108,20 @@ impl Job<'_> {
             && record.recipients == self.sealing.fingerprints()
             && record.labels == self.shape.labels
             && record.excludes == self.shape.excludes
+            && self.fits(&record)
             // where payload was not listed, nobody knows yet that it is whole
             && (listing.is_some_and(|l| l.payload_listed) || self.is_there(&record, key.generation)?);
         Ok(same.then_some(record))
+    }
+
+    /// Whether every store of the policy has it or can take it: what points at it can go nowhere else.
+    fn fits(&self, owner: &Record) -> bool {
+        let listings = self.policy.stores.iter().filter_map(|store| self.run.facts.stores.get(store)?.listing());
+        let has = |listing: &Listing| {
+            let series = listing.series.get(&self.policy.series);
+            series.is_some_and(|series| series.artifacts.iter().any(|a| a.id == owner.id && a.listed_complete()))
+        };
+        listings.into_iter().all(|listing| listing.largest.is_none_or(|largest| owner.largest() <= largest) || has(listing))
     }
 
     fn no_owner(&self, error: &StepError) -> Option<Record> {

@@ -12,7 +12,7 @@ use crate::archive::{Identities, ReadAt, ReadError, UnsealError};
 use crate::facts::{Artifact, Facts};
 use crate::model::id::{ArtifactId, Name};
 use crate::store::record::Record;
-use crate::store::segments::{SegmentReader, SegmentsAt};
+use crate::store::segments::{SegmentError, SegmentReader, SegmentsAt};
 use crate::store::{WriteStore, layout};
 
 /// An artifact, opened.
@@ -67,7 +67,9 @@ impl Reading {
             ReadError::Sealed(UnsealError::NoIdentity) if !identities.is_empty() => {
                 match SegmentReader::new(self.store.as_ref(), &self.folder, object).finish() {
                     Ok(()) => error,
-                    Err(damage) => ReadError::Io(io::Error::other(damage)),
+                    Err(damage @ SegmentError::Damaged { .. }) => ReadError::Io(io::Error::other(damage)),
+                    // what cannot be read now says nothing of what is stored
+                    Err(_) => error,
                 }
             }
             error => error,

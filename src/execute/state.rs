@@ -10,6 +10,7 @@
 //! | `locks/<instance>/<series>` | held with `flock` by the run that works on the series |
 //! | `restores/<run>.json` | the journal of a restore |
 //! | `restores/<run>.alive` | held with `flock` while that restore is worked on |
+//! | `locks/restore` | held with `flock` while a restore begins |
 //! | `quiet/<engine>/<run>-<window>.json` | the journal of a window: what must be woken again |
 //! | `quiet/<engine>/<run>-<window>.alive` | held with `flock` while that window is open |
 //! | `locks/containers/<engine>/<id>` | held with `flock` by the run that quiets the container |
@@ -198,12 +199,16 @@ impl LocalState {
         for file in fs::read_dir(&path).into_iter().flatten().filter_map(|e| e.ok()?.file_name().into_string().ok()) {
             let name = file.strip_suffix(".alive").or_else(|| file.strip_prefix('.')?.strip_suffix(".json.new"));
             let Some(name) = name.filter(|name| !name.starts_with('.')) else { continue };
-            // Held while they go, so that a process that is just beginning sees that it has to begin again.
-            let alive = File::open(path.join(format!("{name}.alive")));
-            if alive.as_ref().is_ok_and(|alive| alive.try_lock().is_err()) || path.join(format!("{name}.json")).exists() {
+            let is_used = || path.join(format!("{name}.json")).exists();
+            if is_used() {
                 continue;
             }
-            self.remove(&Path::new(folder).join(&file))?;
+            // Held while they go, so that a process that is just beginning sees that it has to begin again.
+            let alive = File::open(path.join(format!("{name}.alive")));
+            if alive.as_ref().is_ok_and(|alive| alive.try_lock().is_err()) || is_used() {
+                continue;
+            }
+            self.remove(&Path::new(folder).join(format!(".{name}.json.new")))?;
             self.remove(&Path::new(folder).join(format!("{name}.alive")))?;
         }
         Ok(())

@@ -105,10 +105,9 @@ impl<'a> View<'a> {
                 everything.entry(artifact.id.random()).or_insert(artifact);
             }
         }
-        everything.retain(|_, a| seen.find(a.id).is_some() || !(self.refused(seen, a) || self.unknown(seen, a)) && takes(a));
-        if let Some(begins) = super::backfill::begins(self, seen, &everything) {
-            everything.retain(|_, artifact| artifact.instant >= begins || seen.find(artifact.id).is_some());
-        }
+        everything.retain(|_, a| seen.find(a.id).is_some() || !(self.refused(seen, a) || self.unknown(seen, a)));
+        let begins = super::backfill::begins(self, seen, &everything);
+        everything.retain(|_, a| seen.find(a.id).is_some() || takes(a) && begins.is_none_or(|begins| a.instant >= begins));
         let mut items: Vec<Item> = everything.values().map(|a| item(a, seen.find(a.id), self.usable_somewhere(a.id))).collect();
         items.sort_unstable_by_key(|i| i.id);
         let verdicts = judge(&items, &self.rules(seen.store));

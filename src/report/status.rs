@@ -45,7 +45,7 @@ pub struct LeaseStatus {
     pub store: Name,
     /// The series.
     pub series: Name,
-    /// `held`, `over` or `unreadable`; of one that cannot be read, the rest is not known.
+    /// `held`, `over` (its time has come), `gone` (its process has ended), or `unreadable`: then the rest is not known.
     pub state: &'static str,
     /// The run that has it, or had it last.
     pub run: Option<Random>,
@@ -208,7 +208,7 @@ pub fn status_text(status: &Status, set: &PolicySet) -> String {
     if !status.leases.is_empty() {
         out.push_str("\nleases\n");
         for lease in &status.leases {
-            out.push_str(&format!("  {} on {}: {}\n", lease.series, lease.store, lease_line(lease, status.at)));
+            out.push_str(&format!("  {} on {}: {}\n", lease.series, lease.store, lease_line(lease)));
         }
     }
     if !status.restores.is_empty() {
@@ -217,13 +217,13 @@ pub fn status_text(status: &Status, set: &PolicySet) -> String {
     out
 }
 
-fn lease_line(lease: &LeaseStatus, now: Instant) -> String {
+fn lease_line(lease: &LeaseStatus) -> String {
     let (Some(run), Some(host), Some(since)) = (lease.run, &lease.host, lease.since) else {
-        return "UNREADABLE, so that nobody can take it".to_owned();
+        return "UNREADABLE: this version does not know what it says".to_owned();
     };
     let end = match (lease.state, lease.until) {
-        ("over", Some(until)) if until <= now => format!("OVER since {}", instant(until)),
-        ("over", _) => "OVER, its process is gone".to_owned(),
+        ("gone", _) => "OVER, its process is gone".to_owned(),
+        ("over", Some(until)) => format!("OVER since {}", instant(until)),
         (_, Some(until)) => format!("until {} unless renewed", instant(until)),
         (_, None) => "until its process ends".to_owned(),
     };

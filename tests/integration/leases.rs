@@ -110,7 +110,7 @@ fn status_shows_who_has_a_lease_and_which_are_over_and_changes_nothing() {
     record["holder"]["pid"] = i32::MAX.into();
     fs::write(&path, serde_json::to_vec_pretty(&record).unwrap()).unwrap();
     let _ = world.harmless("status").good().says(&["OVER, its process is gone"]);
-    assert_eq!(world.harmless("status --format json").good().json()["leases"][0]["state"], "over");
+    assert_eq!(world.harmless("status --format json").good().json()["leases"][0]["state"], "gone");
     fs::write(&path, "{").unwrap();
     let _ = world.harmless("status").good().says(&["config on local: UNREADABLE"]);
     fs::rename(world.path("backups"), world.path("aside")).unwrap();

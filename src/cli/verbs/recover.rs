@@ -13,7 +13,6 @@ use crate::cli::signals::Signals;
 use crate::execute::restore::{self, Recovered, RestoreError, What, pending};
 use crate::execute::window::{self, Awoken};
 use crate::execute::{Ports, chain};
-use crate::model::Random;
 use crate::report::{awoken_text, pending_text, quiet_text, recovered_text};
 
 /// Finish or undo what a killed run left behind.
@@ -34,11 +33,13 @@ struct Settled {
 impl Settled {
     /// First the files, then the services that read them. Those of a restore that is stuck half-way stay quiet; all others are woken.
     fn now(ports: &Ports) -> Result<Self, Failure> {
-        let (restores, mut unseen) = match restore::recover(ports) {
-            Ok(restores) => (restores, Vec::new()),
-            Err(error) => (Vec::new(), vec![said(&error)]),
+        let (restores, unsettled, mut unseen) = match restore::recover(ports) {
+            Ok(restores) => {
+                let stuck = restores.iter().filter(|r| matches!(r.what, What::Stuck(_))).map(|r| r.run).collect();
+                (restores, stuck, Vec::new())
+            }
+            Err(error) => (Vec::new(), restore::unseen(ports), vec![said(&error)]),
         };
-        let unsettled: Vec<Random> = restores.iter().filter(|r| matches!(r.what, What::Stuck(_))).map(|r| r.run).collect();
         let recovery = window::recover(ports, &unsettled).map_err(|error| {
             let failure = Failure::from(error);
             let message = unseen.iter().fold(failure.message, |message, why| format!("{message}; {why}"));

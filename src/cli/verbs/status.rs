@@ -74,9 +74,13 @@ fn leases(session: &Session, facts: &Facts, screen: &Screen) -> Vec<LeaseStatus>
 
 fn shown(store: &Name, series: Name, found: Option<Standing>) -> LeaseStatus {
     let (store, until) = (store.clone(), found.as_ref().and_then(|found| found.until));
-    let Some(Standing { lease, over, .. }) = found else {
+    let Some(Standing { lease, over, gone, .. }) = found else {
         return LeaseStatus { store, series, state: "unreadable", run: None, host: None, since: None, until };
     };
-    let state = if over { "over" } else { "held" };
+    let state = match (over, gone) {
+        (_, true) => "gone",
+        (true, false) => "over",
+        (false, false) => "held",
+    };
     LeaseStatus { store, series, state, run: Some(lease.run), host: Some(lease.holder.hostname), since: Some(lease.since), until }
 }

@@ -14,7 +14,7 @@ use crate::execute::state::{Held, StateError};
 use crate::model::id::{ArtifactId, Instant, Name, Random};
 
 /// The folder of the journals in the local state.
-const FOLDER: &str = "restores";
+pub(super) const FOLDER: &str = "restores";
 /// The version of the journal; another major one is refused.
 const FORMAT_VERSION: &str = "1.0";
 

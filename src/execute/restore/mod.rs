@@ -41,4 +41,4 @@ pub use perform::{Restored, perform};
 pub use plan::{
     Ask, FORMAT_VERSION, How, MemberPath, Planned, PlannedRoot, RestorePlan, RestoreReason, RestoreStep, Space, To, plan, plan_choice,
 };
-pub use settle::{Pending, Recovered, What, commit, pending, recover, rollback, rollback_around};
+pub use settle::{Pending, Recovered, What, commit, pending, recover, rollback, rollback_around, unseen};

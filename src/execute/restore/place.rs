@@ -29,7 +29,7 @@ pub(super) fn perform(hands: &Hands<'_>, roots: &[PlannedRoot]) -> Result<Staged
     let _run = hold(ports, &plan.run.to_string())?.map_err(locked)?;
     let mut journal = {
         // Two restores of one place cannot both find that they are the only one.
-        let _one = hold(ports, "starting")?.map_err(locked)?;
+        let _one = ports.state.hold_file(Path::new("locks/restore"), &holder)?.map_err(locked)?;
         refuse_uncommitted(ports, plan)?;
         roots.iter().try_for_each(still_as_planned)?;
         check_space(&super::plan::space(plan)?)?;

@@ -155,6 +155,11 @@ fn decided(ports: &Ports, run: &str) -> Result<(Journal, crate::execute::state::
     }
 }
 
+/// The runs of all restores that have a journal, whatever it says: where they could not be looked at, none counts as settled.
+pub fn unseen(ports: &Ports) -> Vec<Random> {
+    ports.state.names(journal::FOLDER).unwrap_or_default().iter().filter_map(|run| run.parse().ok()).collect()
+}
+
 /// Finishes or undoes every restore whose process has died. Those that wait for a decision are left alone.
 pub fn recover(ports: &Ports) -> Result<Vec<Recovered>, RestoreError> {
     recover_until(ports, &Fault::never())
@@ -178,7 +183,8 @@ pub(super) fn recover_until(ports: &Ports, fault: &Fault) -> Result<Vec<Recovere
         };
         recovered.push(Recovered { run, what });
     }
-    journal::tidy(ports)?;
+    // what cannot be removed must not hide what was found above: services wait for the verdict
+    drop(journal::tidy(ports));
     Ok(recovered)
 }
 

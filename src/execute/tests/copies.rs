@@ -99,6 +99,26 @@ fn what_is_larger_than_a_store_takes_is_tried_by_no_run() {
 }
 
 #[test]
+fn a_tree_that_did_not_change_is_captured_anew_where_a_store_cannot_take_what_it_was_captured_to() {
+    let (mut world, habits) = world("", "retention = \"many\"");
+    run(&mut world, Luck::Good);
+    hour(&mut world, true);
+    world.down[1] = true;
+    run(&mut world, Luck::Good);
+    world.down[1] = false;
+    locked(&habits).largest = Some(8);
+    hour(&mut world, false);
+    assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy"]);
+    let first = catalog(&world.stores[1], &world.instance).pop().unwrap().2;
+    assert_eq!((first.need, ids(&world.stores[1], &world.instance).len()), (None, 2));
+    // that one fits: what comes next points at it
+    hour(&mut world, false);
+    assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy"]);
+    let second = catalog(&world.stores[1], &world.instance).pop().unwrap().2;
+    assert_eq!(second.need, Some(first.id.random()));
+}
+
+#[test]
 fn a_copy_that_failed_is_made_up_once_the_new_store_has_its_beginning() {
     let (mut world, habits) = world("backfill = \"newest\"", "retention = \"many\"");
     let failed = |applied: &Applied| went(applied).iter().any(|line| line.starts_with("copy ") && line.contains("not now"));

@@ -157,6 +157,7 @@ impl<'a> Join<'a> {
                 }
                 true
             });
+            series.artifacts.iter_mut().for_each(|artifact| artifact.generations.sort_unstable_by_key(|generation| generation.n));
             series.artifacts.shrink_to_fit();
             series.unreadable.sort_unstable();
         }

@@ -25,6 +25,8 @@ pub struct Standing {
     pub until: Option<Instant>,
     /// Whether it can be taken now: that time has come, or its process is known to be gone.
     pub over: bool,
+    /// Whether its process is known to be gone.
+    pub gone: bool,
 }
 
 /// A lease that nobody has released, or why it cannot be read.
@@ -48,12 +50,14 @@ pub fn standing(store: &dyn WriteStore, instance: &Name, us: &Claimant, now: Ins
     let now = store.clock()?.unwrap_or(now);
     let stands = |object: &Object, record: LeaseRecord| {
         let them = &record.holder;
-        let gone = us.process.is_beside(them) && !(us.alive)(them.pid, them.pid_start);
+        // what the kernel keeps does not outlive the boot of its host
+        let before = !renewed && us.process.host == them.host && !us.process.boot.is_empty() && us.process.boot != them.boot;
+        let gone = before || us.process.is_beside(them) && !(us.alive)(them.pid, them.pid_start);
         let age = if renewed { now - object.modified } else { TimeDelta::zero() };
         let until = TimeDelta::from_std(lasts(&record)).ok().filter(|_| renewed);
         let sight = Sight { record, age, unchanged: Duration::ZERO, gone };
         let over = matches!(judge(Some(&sight)), Verdict::Take { .. });
-        Standing { lease: sight.record, until: until.and_then(|lasts| object.modified.checked_add_signed(lasts)), over }
+        Standing { lease: sight.record, until: until.and_then(|lasts| object.modified.checked_add_signed(lasts)), over, gone }
     };
     let found = read(store, instance)?.into_iter().filter(|(.., lease)| lease.as_ref().map_or(true, LeaseRecord::is_held));
     Ok(found.map(|(series, object, lease)| (series, lease.map(|lease| stands(&object, lease)))).collect())

@@ -52,6 +52,9 @@ pub(super) struct Setup {
     trust: TlsContext,
     /// MiB of parts that may be on their way, of all uploads together.
     pub(super) sending: Arc<Semaphore>,
+    /// Memory of parts that have arrived, for the next ones. Given back to the system for each part, it would be taken anew before the
+    /// system had it.
+    pub(super) spare: Mutex<Vec<Vec<u8>>>,
     /// Pieces that may be read ahead, of all readers together.
     pub(super) ahead: Arc<Semaphore>,
     /// Whether the bucket keeps versions, once that is known; see [`remove`](super::remove).
@@ -118,6 +121,7 @@ impl S3 {
             patience,
             clock,
             sending: Arc::new(Semaphore::new(parts::IN_FLIGHT)),
+            spare: Mutex::default(),
             ahead: Arc::new(Semaphore::new(read::AHEAD)),
             versions: AtomicU8::default(),
             lockable: AtomicBool::default(),

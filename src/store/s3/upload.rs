@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -31,8 +31,7 @@ const LAST_WORD: Duration = Duration::from_secs(1);
 /// Between two looks whether somebody asked to stop.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// A part that has arrived, and its memory if nobody else has it.
-type Sent = JoinHandle<Result<(CompletedPart, Option<Vec<u8>>), StoreError>>;
+type Sent = JoinHandle<Result<CompletedPart, StoreError>>;
 
 /// An object on its way.
 pub(super) struct Parts {
@@ -40,8 +39,6 @@ pub(super) struct Parts {
     key: String,
     /// The part that fills.
     buffer: Vec<u8>,
-    /// Memory of parts that have arrived. Given back to the system for each part, it would be taken anew before the system had it.
-    spare: Vec<Vec<u8>>,
     /// The number of the part that fills, from 1 on.
     number: u16,
     /// The id of the upload, once the first part is full.
@@ -55,8 +52,8 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn new(wire: Arc<Wire>, key: &str) -> Self {
-        let (buffer, spare, sent, done) = (Vec::new(), Vec::new(), VecDeque::new(), Vec::new());
-        Self { wire, key: key.to_owned(), buffer, spare, number: 1, id: None, sent, done, cancel: None, failed: false }
+        let (buffer, sent, done) = (Vec::new(), VecDeque::new(), Vec::new());
+        Self { wire, key: key.to_owned(), buffer, number: 1, id: None, sent, done, cancel: None, failed: false }
     }
 
     fn is_cancelled(&self) -> bool {
@@ -102,9 +99,11 @@ impl Parts {
         // never closed
         let room = self.wait(room)?.map_err(|error| StoreError::of(&self.wire.place, "write", &self.key, io::Error::other(error)))?;
         self.sent.push_back(self.wire.runtime().spawn(async move {
-            let part = wire.part(&key, &id, number, bytes.clone()).await?;
+            let part = wire.part(&key, &id, number, bytes.clone()).await;
+            // before its room: whoever gets that finds the memory as well
+            wire.spare().extend(bytes.try_into_mut().map(Vec::from));
             drop(room);
-            Ok((part, bytes.try_into_mut().ok().map(Vec::from)))
+            part
         }));
         self.number += 1;
         Ok(())
@@ -114,9 +113,8 @@ impl Parts {
     fn take(&mut self) -> Result<(), StoreError> {
         let Some(sent) = self.sent.pop_front() else { return Ok(()) };
         let lost = |_| StoreError::of(&self.wire.place, "write", &self.key, io::Error::other("the thread that writes was lost"));
-        let (part, memory) = self.wait(sent)?.map_err(lost)??;
+        let part = self.wait(sent)?.map_err(lost)??;
         self.done.push(part);
-        self.spare.extend(memory);
         Ok(())
     }
 
@@ -132,7 +130,7 @@ impl Parts {
         let size = self.size();
         if self.buffer.capacity() < size && self.buffer.len() + bytes.len() > SMALL {
             // at once, instead of by doubling: only what is written to takes memory
-            let mut whole = self.spare.pop().unwrap_or_default();
+            let mut whole = self.wire.spare().pop().unwrap_or_default();
             whole.clear();
             whole.reserve_exact(size);
             whole.extend_from_slice(&self.buffer);
@@ -162,7 +160,7 @@ impl Parts {
 
     /// Ends the upload on the other side, as well as that can be done.
     fn abort(&mut self) {
-        (self.buffer, self.spare) = (Vec::new(), Vec::new());
+        self.buffer = Vec::new();
         let Some(id) = self.id.take() else { return };
         let (wire, key) = (Arc::clone(&self.wire), self.key.clone());
         let sent = std::mem::take(&mut self.sent);
@@ -223,10 +221,16 @@ impl Upload for Parts {
 impl Drop for Parts {
     fn drop(&mut self) {
         self.abort();
+        // another upload that is under way takes what it needs anew
+        self.wire.spare().clear();
     }
 }
 
 impl Wire {
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Begins an upload: its id.
     pub(super) async fn begin(&self, key: &str) -> Result<String, StoreError> {
         let dress = self.dress(key);

@@ -125,13 +125,17 @@ impl Walk {
 
     fn take_folders(&mut self, page: Page) -> Step {
         let done = self.after.clone().unwrap_or_default();
+        // some services name a folder on two pages
+        let before = self.at.clone().unwrap_or_default();
         let strangers = page.strangers.into_iter().filter(|key| *key > done).collect();
-        let objects = page.objects.into_iter().filter(|object| object.key > done).collect();
+        let objects: Vec<Object> = page.objects.into_iter().filter(|object| object.key > done && object.key > before).collect();
         self.token = page.next;
         self.ended = self.token.is_none();
-        let folders = page.folders.into_iter().map(|folder| format!("{}{folder}", self.prefix));
-        let left = folders.filter(|folder| done.starts_with(folder) || *folder > done);
-        let cut = left.map(|folder| Self::stretch(&folder, Some(done.clone()).filter(|done| done.starts_with(&folder)), None)).collect();
+        let folders = page.folders.into_iter().map(|folder| format!("{}{folder}", self.prefix)).filter(|folder| *folder > before);
+        let left: Vec<String> = folders.filter(|folder| done.starts_with(folder) || *folder > done).collect();
+        self.at = left.iter().chain(objects.iter().map(|object| &object.key)).max().cloned().or_else(|| self.at.take());
+        let cut =
+            left.iter().map(|folder| Self::stretch(folder, Some(done.clone()).filter(|done| done.starts_with(folder)), None)).collect();
         Step { objects, strangers, cut }
     }
 }

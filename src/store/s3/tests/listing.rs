@@ -115,6 +115,33 @@ fn keys_out_of_order_are_refused() {
 }
 
 #[test]
+fn a_folder_that_is_named_on_two_pages_is_listed_once() {
+    let mut walk = Walk::new("a/");
+    let object = |key: &str| Object { key: key.to_owned(), bytes: 1, modified: Instant::MAX_UTC };
+    let first = Page {
+        objects: vec![object("a/b/c")],
+        span: Some(("a/b/c".to_owned(), "a/b/c".to_owned())),
+        next: Some("more".to_owned()),
+        ..Page::default()
+    };
+    let Step { mut cut, .. } = walk.take(first, 0, Instant::MAX_UTC).unwrap();
+    let mut folders = cut.pop().unwrap();
+    assert!(folders.ask().flat);
+    let page = |names: &[&str], next: Option<&str>, key: &str| Page {
+        folders: names.iter().map(|name| (*name).to_owned()).collect(),
+        objects: vec![object(key)],
+        next: next.map(str::to_owned),
+        ..Page::default()
+    };
+    let mut take = |page| {
+        let Step { objects, cut, .. } = folders.take(page, 0, Instant::MAX_UTC).unwrap();
+        (objects.into_iter().map(|object| object.key).collect::<Vec<_>>(), cut.iter().map(|walk| walk.ask().prefix).collect::<Vec<_>>())
+    };
+    assert_eq!(take(page(&["b/", "d/"], Some("more"), "a/c")), (vec!["a/c".to_owned()], vec!["a/b/".to_owned(), "a/d/".to_owned()]));
+    assert_eq!(take(page(&["d/", "e/"], None, "a/c")), (vec![], vec!["a/e/".to_owned()]));
+}
+
+#[test]
 fn thousands_of_objects_are_listed_in_their_order() {
     let server = Server::start();
     let store = server.store(|bucket| bucket.prefix = "prod/".to_owned());
