@@ -66,10 +66,9 @@ impl Reading {
         Some(plain_at(&self.owner, identities, stored).map_err(|error| match error {
             ReadError::Sealed(UnsealError::NoIdentity) if !identities.is_empty() => {
                 match SegmentReader::new(self.store.as_ref(), &self.folder, object).finish() {
-                    Ok(()) => error,
                     Err(damage @ SegmentError::Damaged { .. }) => ReadError::Io(io::Error::other(damage)),
                     // what cannot be read now says nothing of what is stored
-                    Err(_) => error,
+                    Ok(()) | Err(_) => error,
                 }
             }
             error => error,

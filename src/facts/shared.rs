@@ -40,7 +40,7 @@ mod tests {
     fn a_change_is_its_holders_own_and_looking_copies_nothing() {
         let first: Shared<Vec<u8>> = vec![1, 2].into();
         let mut second = first.clone();
-        assert!(std::ptr::eq(&*first, &*second));
+        assert!(std::ptr::eq(first.as_ptr(), second.as_ptr()));
         second.push(3);
         assert_eq!((first.as_slice(), second.as_slice()), ([1, 2].as_slice(), [1, 2, 3].as_slice()));
         let told = serde_json::to_string(&second).unwrap();

@@ -122,13 +122,12 @@ impl<'a> Join<'a> {
             }
             let Some((name, series)) = &mut at else { continue };
             // no record is empty; one that is was cut off by something below us
-            match CatalogKey::from_file_name(file).ok().filter(|_| bytes > 0) {
-                Some(known) => series.artifacts.push(artifact(&known, self.listing.payload_listed)),
-                None => {
-                    let id = file.split('_').next().unwrap_or_default().to_owned();
-                    self.veiled.entry(name.clone()).or_default().insert(id);
-                    series.unreadable.push(key);
-                }
+            if let Some(known) = CatalogKey::from_file_name(file).ok().filter(|_| bytes > 0) {
+                series.artifacts.push(artifact(&known, self.listing.payload_listed));
+            } else {
+                let id = file.split('_').next().unwrap_or_default().to_owned();
+                self.veiled.entry(name.clone()).or_default().insert(id);
+                series.unreadable.push(key);
             }
         }
         self.put_back(at);

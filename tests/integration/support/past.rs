@@ -35,7 +35,6 @@ fn host(state: &LocalState) -> Host {
 
 impl World {
     /// The quickstart with three artifacts that its retention lets go, and four that it keeps.
-    #[must_use]
     pub(crate) fn with_expired() -> Self {
         let world = Self::with("keep_within = \"30d\", min_count = 3", "keep_within = \"5d\", min_count = 2");
         world.history([240, 216, 192]);
