@@ -68,7 +68,7 @@ pub struct Generation {
     /// Bytes of all its objects, as the key says.
     pub bytes: u64,
     /// Bytes of the largest of them; 0 if they were not listed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_unlisted")]
     pub largest: u64,
     /// What the listing shows of them.
     pub payload: Payload,
@@ -77,6 +77,10 @@ pub struct Generation {
     pub readable: bool,
     /// The newest check of this generation.
     pub check: Option<Check>,
+}
+
+fn is_unlisted(largest: &u64) -> bool {
+    *largest == 0
 }
 
 /// What a listing shows of a generation's objects.
