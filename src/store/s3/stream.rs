@@ -15,7 +15,7 @@ use crate::store::error::StoreError;
 /// Bytes of a piece.
 const PIECE: u64 = 8 << 20;
 /// Pieces of one reader that may be on their way or wait to be read.
-const WINDOW: usize = 5;
+const WINDOW: usize = 4;
 
 /// Reads an object from an offset to its end.
 pub(super) struct Stream {
