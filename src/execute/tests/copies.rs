@@ -1,8 +1,11 @@
 //! Copies over stores with habits: those that go on, are repaired, are made up, or are too large.
 
+use std::sync::{Arc, Mutex};
+
 use super::laws::{catalog, ids};
+use super::odd::Habits;
 use super::stores::{hour, run, went, world};
-use super::world::{Applied, Luck, locked};
+use super::world::{Applied, Luck, World, locked};
 use crate::finding::world as code;
 use crate::store::ReadStore;
 use crate::store::faults::Fault;
@@ -71,8 +74,8 @@ fn a_capture_is_cut_where_the_smallest_store_needs_it() {
     assert_eq!(world.stores[1].list(&Area::Data.folder(&world.instance)).unwrap().len(), objects.len());
 }
 
-#[test]
-fn what_is_larger_than_a_store_takes_is_tried_by_no_run() {
+/// The second of two artifacts is not on `offsite` yet, which takes nothing of its size any more.
+fn one_too_large() -> (World, Arc<Mutex<Habits>>) {
     let (mut world, habits) = world("", "retention = \"many\"");
     run(&mut world, Luck::Good);
     hour(&mut world, true);
@@ -80,6 +83,12 @@ fn what_is_larger_than_a_store_takes_is_tried_by_no_run() {
     run(&mut world, Luck::Good);
     world.down[1] = false;
     locked(&habits).largest = Some(8);
+    (world, habits)
+}
+
+#[test]
+fn what_is_larger_than_a_store_takes_is_tried_by_no_run() {
+    let (mut world, habits) = one_too_large();
     hour(&mut world, true);
     let applied = run(&mut world, Luck::Good);
     assert_eq!(went(&applied), ["capture", "copy"]);
@@ -100,13 +109,7 @@ fn what_is_larger_than_a_store_takes_is_tried_by_no_run() {
 
 #[test]
 fn a_tree_that_did_not_change_is_captured_anew_where_a_store_cannot_take_what_it_was_captured_to() {
-    let (mut world, habits) = world("", "retention = \"many\"");
-    run(&mut world, Luck::Good);
-    hour(&mut world, true);
-    world.down[1] = true;
-    run(&mut world, Luck::Good);
-    world.down[1] = false;
-    locked(&habits).largest = Some(8);
+    let (mut world, _) = one_too_large();
     hour(&mut world, false);
     assert_eq!(went(&run(&mut world, Luck::Good)), ["capture", "copy"]);
     let first = catalog(&world.stores[1], &world.instance).pop().unwrap().2;
