@@ -6,7 +6,7 @@
 //! nowhere: the source's generation is marked damaged instead, so that the next plan reads from elsewhere.
 
 use std::io::{self, Read, Write};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
 use super::error::StepError;
 use super::event::Done;
@@ -134,13 +134,16 @@ fn objects(
         let mut writer = SegmentWriter::of(to, target, object).heeding(&run.ports.cancel);
         std::thread::scope(|scope| {
             let (full, blocks) = sync_channel(AHEAD);
-            scope.spawn(move || read_ahead(reader, &full));
+            let (back, empty) = channel();
+            scope.spawn(move || read_ahead(reader, &full, &empty));
             for block in blocks {
                 run.stop_if_cancelled()?;
-                let block = block.map_err(|error| damaged(run, job, from, SegmentError::of(error)))?;
-                writer.write_all(&block).map_err(SegmentError::of)?;
-                copied += block.len() as u64;
+                let (block, n) = block.map_err(|error| damaged(run, job, from, SegmentError::of(error)))?;
+                writer.write_all(&block[..n]).map_err(SegmentError::of)?;
+                copied += n as u64;
                 progress(copied, 0);
+                // a reader that has read all is gone
+                drop(back.send(block));
             }
             Ok::<(), Stopped>(())
         })?;
@@ -149,22 +152,20 @@ fn objects(
     Ok(())
 }
 
+/// A block, and how many bytes of it were read.
+type Block = (Vec<u8>, usize);
+
 /// Reads and checks on a thread of its own, so that neither store waits for the other. Ends early where nobody takes the blocks any more.
-fn read_ahead(mut reader: SegmentReader<'_>, full: &SyncSender<io::Result<Vec<u8>>>) {
+/// Blocks that come back are used again: clearing new ones would cost a tenth of what hashing costs.
+fn read_ahead(mut reader: SegmentReader<'_>, full: &SyncSender<io::Result<Block>>, empty: &Receiver<Vec<u8>>) {
     loop {
-        let mut block = vec![0; BLOCK];
-        let sent = match reader.read(&mut block) {
+        let mut block = empty.try_recv().unwrap_or_else(|_| vec![0; BLOCK]);
+        let read = match reader.read(&mut block) {
             Ok(0) => return,
-            Ok(n) => {
-                block.truncate(n);
-                full.send(Ok(block))
-            }
-            Err(error) => {
-                drop(full.send(Err(error)));
-                return;
-            }
+            read => read.map(|n| (block, n)),
         };
-        if sent.is_err() {
+        let failed = read.is_err();
+        if full.send(read).is_err() || failed {
             return;
         }
     }
