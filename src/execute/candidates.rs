@@ -70,8 +70,17 @@ impl Answers {
             let seen = &*facts;
             let answers = side_by_side(&new, |question| self.ask(set, &stores[question.store()], seen, question));
             let mut more = false;
+            let mut left = BTreeMap::new();
             for (question, answer) in new.iter().zip(answers) {
-                more |= tell(facts, question, answer);
+                match (question, answer) {
+                    (Question::Left { store, key }, Answer::Until(until)) => {
+                        left.entry(store).or_insert_with(BTreeMap::new).extend(until.map(|until| (key.as_str(), until)));
+                    }
+                    (question, answer) => more |= tell(facts, question, answer),
+                }
+            }
+            for (store, dates) in left {
+                more |= tell_of_left(facts, store, &dates);
             }
             if !more {
                 return plan;
@@ -172,17 +181,26 @@ fn tell(facts: &mut Facts, question: &Question, answer: Answer) -> bool {
             });
             found.map(|artifact| artifact.locked_until = until).is_some() && until.is_some()
         }
-        (Question::Left { key, .. }, Answer::Until(Some(until))) => {
-            for orphan in listing.series.values_mut().flat_map(|s| &mut s.orphans).filter(|o| o.keys.contains(key)) {
-                orphan.locked_until = orphan.locked_until.max(Some(until));
-            }
-            for leftover in listing.leftovers.iter_mut().chain(&mut listing.expired_runs).filter(|l| l.key == *key) {
-                leftover.locked_until = Some(until);
-            }
-            true
-        }
         _ => false,
     }
+}
+
+/// Puts the dates of objects that nothing refers to into the facts, all in one go: there may be as many of them as there are objects.
+fn tell_of_left(facts: &mut Facts, store: &Name, dates: &BTreeMap<&str, Instant>) -> bool {
+    let Some(StoreFacts::Ready(listing)) = facts.stores.get_mut(store) else { return false };
+    let date = |key: &String| dates.get(key.as_str()).copied();
+    for series in listing.series.values_mut() {
+        // a series is copied before it is changed
+        if series.orphans.iter().any(|orphan| orphan.keys.iter().any(|key| date(key).is_some())) {
+            for orphan in &mut series.orphans {
+                orphan.locked_until = orphan.locked_until.max(orphan.keys.iter().filter_map(date).max());
+            }
+        }
+    }
+    for leftover in listing.leftovers.iter_mut().chain(&mut listing.expired_runs) {
+        leftover.locked_until = date(&leftover.key).or(leftover.locked_until);
+    }
+    !dates.is_empty()
 }
 
 fn listed<'a>(facts: &'a Facts, store: &Name, series: &Name) -> Option<&'a Series> {

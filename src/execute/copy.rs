@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use super::error::StepError;
 use super::event::Done;
 use super::run::{Run, key_of, payload_listed};
+use crate::finding::bytes as size;
 use crate::model::id::{ArtifactId, Name};
 use crate::store::record::Record;
 use crate::store::segments::{SegmentError, SegmentReader, SegmentWriter, digest};
@@ -44,9 +45,8 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
         return Err(StepError::Changed(format!("`{}` is not encrypted, and store `{}` has `require_encryption`", job.id, job.to)));
     }
     if let Some(object) = record.objects().find(|object| object.bytes > to.largest()) {
-        let (id, name, bytes, to, largest) = (job.id, &object.name, object.bytes, job.to, to.largest());
-        let message =
-            format!("`{name}` of `{id}` has {bytes} bytes, and an object on store `{to}` has {largest} at most; raise `max_parts`");
+        let (id, name, bytes, to, largest) = (job.id, &object.name, size(object.bytes), job.to, size(to.largest()));
+        let message = format!("`{name}` of `{id}` has {bytes}, and an object on store `{to}` has {largest} at most; raise `max_parts`");
         return Err(StepError::Changed(message));
     }
     let mut generation = job.as_generation;

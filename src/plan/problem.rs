@@ -8,7 +8,7 @@ use super::view::{Seen, View};
 use super::{Request, Role};
 use crate::facts::{Facts, Listing, Owner, StoreFacts, Trouble};
 use crate::finding::world as code;
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding, Severity, bytes as size, count};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::model::{Period, Policy, PolicySet, StoreKind};
 
@@ -127,25 +127,25 @@ pub(super) fn series(set: &PolicySet, facts: &Facts) -> Vec<Finding> {
         let span = set.stores.get(name).map(|s| s.span.clone());
         for (series, found) in &listing.series {
             if !found.artifacts.is_empty() && !set.policies.values().any(|p| p.series == *series && p.stores.contains(name)) {
-                let count = found.artifacts.len();
+                let number = found.artifacts.len();
                 let message =
-                    format!("store `{name}` holds {} of series `{series}`, which no policy writes there", plural(count, "artifact"));
+                    format!("store `{name}` holds {} of series `{series}`, which no policy writes there", count(number, "artifact"));
                 findings.push(Finding::new(code::ORPHAN_SERIES, message).maybe_at(span.clone(), "kept, never deleted"));
             }
         }
         if let Some(example) = listing.foreign.first() {
             let message = format!(
                 "store `{name}` holds {} that this program did not write, such as `{example}`",
-                plural(listing.foreign.len(), "object")
+                count(listing.foreign.len(), "object")
             );
             findings.push(Finding::new(code::FOREIGN, message).maybe_at(span, "never touched"));
         }
     }
     for policy in set.policies.values() {
         let view = View::new(set, policy, facts, facts.at);
-        findings.extend(view.refusals().map(|(store, count)| {
+        findings.extend(view.refusals().map(|(store, number)| {
             let message =
-                format!("store `{store}` takes no copy of {} of policy `{}`: not encrypted", plural(count, "artifact"), policy.name);
+                format!("store `{store}` takes no copy of {} of policy `{}`: not encrypted", count(number, "artifact"), policy.name);
             Finding::new(code::READABLE_STAYS, message).maybe_at(policy.store_span(store).cloned(), "this store has `require_encryption`")
         }));
         for seen in &view.seen {
@@ -172,10 +172,11 @@ fn too_large(set: &PolicySet, policy: &Policy, seen: &Seen<'_>, outgrown: &[(Art
     let (store, largest) = (seen.store, seen.listing.largest?);
     let (id, bytes) = outgrown.iter().max_by_key(|(id, bytes)| (*bytes, Reverse(*id)))?;
     let message = format!(
-        "store `{store}` takes no copy of {} of policy `{}`, such as `{id}`: it has a segment of {bytes} bytes, and an object there has {largest} \
-         at most",
-        plural(outgrown.len(), "artifact"),
-        policy.name
+        "store `{store}` takes no copy of {} of policy `{}`, such as `{id}`: it has a segment of {}, and an object there has {} at most",
+        count(outgrown.len(), "artifact"),
+        policy.name,
+        size(*bytes),
+        size(largest)
     );
     let finding = Finding::new(code::SEGMENT_TOO_LARGE, message).maybe_at(set.stores.get(store).map(|s| s.span.clone()), "this store");
     Some(finding.help(format!(
@@ -245,9 +246,9 @@ pub(super) fn deletes_blocked(policy: &Policy, store: &Name, going: usize, guard
             "the store could not be listed completely".to_owned(),
             "make everything in the store readable for this user",
         ),
-        Guard::Unreadable { count, example } => (
+        Guard::Unreadable { count: number, example } => (
             code::UNREADABLE_RECORD,
-            format!("{} in its catalogue cannot be read by this version, such as `{example}`", plural(*count, "name")),
+            format!("{} in its catalogue cannot be read by this version, such as `{example}`", count(*number, "name")),
             "use the version of lucid-policy that wrote them, or move damaged names out of the catalogue",
         ),
         Guard::PayloadUnlisted => {
@@ -293,11 +294,7 @@ pub(super) fn deletes_blocked(policy: &Policy, store: &Name, going: usize, guard
         ),
     };
     let span = policy.retention_for(store).map(|r| r.span.clone());
-    Finding::new(code, format!("{} of policy `{}` on store `{store}` not deleted: {why}", plural(going, "artifact"), policy.name))
+    Finding::new(code, format!("{} of policy `{}` on store `{store}` not deleted: {why}", count(going, "artifact"), policy.name))
         .maybe_at(span.or_else(|| Some(policy.spans.table.clone())), "its retention lets them go")
         .help(help)
-}
-
-fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::human::{bytes, count, instant};
+use super::human::instant;
+use crate::finding::{bytes, count};
 use crate::model::id::{ArtifactId, Instant, Name};
 use crate::plan::Keep;
 use crate::store::record::{Fidelity, Record};

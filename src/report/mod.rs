@@ -11,9 +11,10 @@ mod restore;
 mod status;
 mod window;
 
+pub use crate::finding::{bytes, count};
 pub use artifact::{ArtifactRow, list_text, show_text};
 pub use doctor::{Examined, examined_text};
-pub use human::{bytes, count, instant, instant_in, span_of};
+pub use human::{instant, instant_in, span_of};
 pub use plan::{plan_text, reason_text, work_text};
 pub use progress::{event_text, outcome_text, step_text};
 pub use restore::{pending_text, recovered_text, restore_text, restored_text};

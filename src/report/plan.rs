@@ -3,7 +3,8 @@
 
 use chrono::TimeDelta;
 
-use super::human::{bytes, count, instant, span_of};
+use super::human::{instant, span_of};
+use crate::finding::{bytes, count};
 use crate::model::Mode;
 use crate::plan::{Downtime, Handle, Miss, Plan, Quiet, Reason, Step, Wait, Waiting, Work};
 

@@ -1,7 +1,8 @@
 //! A run for people: what happens, how each step ended, and what it came to.
 
-use super::human::{bytes, count, span_of};
+use super::human::span_of;
 use crate::execute::{Done, Ending, Event, Outcome, StepOutcome, StepResult};
+use crate::finding::{bytes, count};
 
 /// An event as one line, for logs; progress is silent there.
 pub fn event_text(event: &Event) -> Option<String> {

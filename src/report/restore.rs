@@ -1,7 +1,8 @@
 //! Restores for people: what is read, what is replaced, what became of it.
 
-use super::human::{bytes, count, instant};
+use super::human::instant;
 use crate::execute::restore::{How, Pending, Phase, Planned, Recovered, RestorePlan, RestoreReason, Restored, What};
+use crate::finding::{bytes, count};
 
 /// The plan of a restore.
 pub fn restore_text(plan: &RestorePlan) -> String {

@@ -3,12 +3,13 @@
 use chrono::TimeDelta;
 use serde::Serialize;
 
-use super::human::{bytes, count, instant, instant_in, span_of};
+use super::human::{instant, instant_in, span_of};
 use super::restore::pending_text;
 use super::window::quiet_text;
 use crate::execute::restore::Pending;
 use crate::execute::window::OpenWindow;
 use crate::facts::{Facts, Owed, StoreFacts};
+use crate::finding::{bytes, count};
 use crate::model::id::{ArtifactId, Instant, Name, Random};
 use crate::model::{Policy, PolicySet, PolicyState};
 

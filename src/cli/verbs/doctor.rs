@@ -22,7 +22,7 @@ use crate::store::lease::{Claim, TTL};
 pub struct Args {
     /// The store's name in the manifest
     store: String,
-    /// Judge it for a host that deletes nothing; what is tried then stays in the store
+    /// Judge it for a host that deletes nothing: that it may not is no fault then, and what cannot be removed after the visit stays
     #[arg(long)]
     no_delete: bool,
 }

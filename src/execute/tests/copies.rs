@@ -93,13 +93,13 @@ fn what_is_larger_than_a_store_takes_is_tried_by_no_run() {
     let applied = run(&mut world, Luck::Good);
     assert_eq!(went(&applied), ["capture", "copy"]);
     let said: Vec<_> = applied.outcome.unwrap().findings.into_iter().filter(|f| f.code == code::SEGMENT_TOO_LARGE).collect();
-    assert!(said.len() == 1 && said[0].message.contains("8 at most"), "{said:?}");
+    assert!(said.len() == 1 && said[0].message.contains("8 B at most"), "{said:?}");
     assert!(run(&mut world, Luck::Good).plan.steps.is_empty());
     // a listing without payload does not show it: then it is found out before anything is sent
     world.catalog_only = true;
     locked(&habits).calls.clear();
     let said = went(&run(&mut world, Luck::Good));
-    assert!(said.len() == 1 && said[0].starts_with("copy ") && said[0].contains("8 at most"), "{said:?}");
+    assert!(said.len() == 1 && said[0].starts_with("copy ") && said[0].contains("8 B at most"), "{said:?}");
     assert!(locked(&habits).calls.iter().all(|call| !call.starts_with("upload")));
     world.catalog_only = false;
     locked(&habits).largest = None;

@@ -13,7 +13,7 @@ use super::read::Piece;
 use crate::store::error::StoreError;
 
 /// Bytes of a piece.
-const PIECE: u64 = 8 << 20;
+const PIECE: u64 = 6 << 20;
 /// Pieces of one reader that may be on their way or wait to be read.
 const WINDOW: usize = 4;
 
