@@ -167,7 +167,7 @@ fn a_service_that_ignores_ranges_gives_no_wrong_bytes() {
 fn a_service_that_never_answers_is_given_up() {
     let server = Server::start();
     let mut patience = super::server::patience();
-    patience.answer = std::time::Duration::from_millis(200);
+    patience.look = std::time::Duration::from_millis(200);
     patience.attempts = 2;
     let store = crate::store::S3::patient(server.bucket(), std::sync::Arc::new(chrono::Utc::now), patience).unwrap();
     server.fail(usize::MAX, Fault::Silence, |_| true);
