@@ -308,7 +308,7 @@ mod tests {
         writer.write("d", "c", &[]).unwrap();
         bytes.truncate(bytes.len() - 4);
         bytes.extend_from_slice(&(16_u32 << 20).to_le_bytes());
-        bytes.extend_from_slice(&[1; 100_000]);
+        bytes.extend(std::iter::repeat_n(1, 100_000));
 
         let mut reader = Reader::open(bytes.as_slice()).unwrap();
         assert!(matches!(reader.next_item(), Ok(Some(Item::Block { .. }))));

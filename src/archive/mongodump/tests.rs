@@ -235,13 +235,12 @@ fn flipped_bits_in_archives_of_mongodump_are_found() {
 
 #[test]
 fn a_flipped_bit_inside_a_value_is_found_by_the_checksum() {
-    let mut bytes = with_blocks(&[]);
     let mut writer = Writer::new(Vec::new(), &single()).unwrap();
     writer.write("d", "c", &documents(0..4)).unwrap();
     writer.close("d", "c").unwrap();
     let whole = writer.finish().unwrap();
     let place = whole.windows(8).position(|text| text == b"number 2").unwrap();
-    bytes.clone_from(&whole);
+    let mut bytes = whole.clone();
     bytes[place] ^= 1;
     let error = verify(bytes.as_slice()).unwrap_err();
     let ArchiveError::Damaged { offset, namespace, damage: Damage::Checksum { stored, counted } } = error else { panic!("{error}") };
@@ -413,8 +412,6 @@ fn other_versions_and_broken_preludes_are_refused() {
     let (header, entry) = (&whole[..header_end], &whole[header_end..whole.len() - 4]);
     assert_eq!(damage(&[header, &document(1), &TERMINATOR].concat()), Damage::Prelude("has an entry without `db`"));
     assert_eq!(damage(&[header, entry, entry, &TERMINATOR].concat()), Damage::Twice);
-    let kind = entry.windows(10).position(|text| text == b"collection").unwrap();
-    assert!(kind > 0);
     let mut unknown = entry.to_vec();
     let at = unknown.len() - 4;
     unknown[at] = b'x';
