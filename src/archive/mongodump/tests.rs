@@ -290,6 +290,15 @@ fn broken_blocks_are_refused() {
 }
 
 #[test]
+fn a_header_that_names_two_databases_is_refused() {
+    let mut header = RawDocumentBuf::from_bytes(block("d", "c", None, &[]).strip_suffix(&TERMINATOR).unwrap().to_vec()).unwrap();
+    assert_eq!(damage(&with_blocks(&[header.as_bytes().to_vec(), TERMINATOR.to_vec()])), Damage::Unclosed { others: 0 });
+    header.append(cstr!("db"), "e");
+    let bytes = with_blocks(&[header.into_bytes(), TERMINATOR.to_vec()]);
+    assert_eq!(damage(&bytes), Damage::Header("is not as mongodump writes it"));
+}
+
+#[test]
 fn an_error_stays_one() {
     let bytes = with_blocks(&[block("d", "other", None, &[])]);
     let mut reader = Reader::open(bytes.as_slice()).unwrap();
