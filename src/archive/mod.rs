@@ -14,6 +14,7 @@
 //! - [`pack_streams()`] makes the same of tar streams that an engine hands out.
 //! - [`compress()`], [`decompress()`] and [`verify_stream()`] do the same for a plain stream; [`pack_texts()`] for a few named bytes.
 //! - [`Seal`], [`Unsealed`] and [`UnsealedAt`] encrypt and decrypt around all of these, in age's own format.
+//! - [`mongodump`] reads and writes the archives of MongoDB's own tools.
 //!
 //! Everything here is blocking code on plain threads with bounded channels. Memory depends on the number of threads, not on the tree.
 //! The layer knows no other layer: checksums of stored bytes and uploads are writers and readers that the caller puts
@@ -33,6 +34,7 @@ mod header;
 pub mod index;
 mod index_read;
 mod index_write;
+pub mod mongodump;
 mod pack;
 mod pack_read;
 mod pack_stream;

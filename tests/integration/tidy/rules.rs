@@ -64,6 +64,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("zstd", &["archive"]),
     ("blake3", &["archive"]),
     ("age", &["archive/sealed"]),
+    ("bson", &["archive", "source"]),
+    ("crc", &["archive"]),
     ("sha2", &["manifest", "model", "archive/sealed", "store", "runtime/docker*", "execute"]),
     ("tokio", &["execute", "cli", "runtime/docker*", "store/s3*"]),
     ("clap", &["cli"]),
