@@ -91,7 +91,7 @@ pub struct Surveyed {
 #[derive(Debug, thiserror::Error)]
 pub enum ForeignError {
     /// It is something else.
-    #[error("it is no tar archive{}", because(.0))]
+    #[error("it is no tar archive{}", because(*.0))]
     NoArchive(Option<&'static str>),
     /// There is nothing in it.
     #[error("it is empty: {0}")]
@@ -104,7 +104,7 @@ pub enum ForeignError {
     Misfit(#[from] Misfit),
 }
 
-fn because(why: &Option<&'static str>) -> String {
+fn because(why: Option<&str>) -> String {
     why.map(|why| format!(": {why}")).unwrap_or_default()
 }
 

@@ -29,7 +29,7 @@ use super::ports::Ports;
 use super::run::{Run, key_of};
 use super::state::{StateError, TEMPORARY};
 use super::traces::write_run;
-use crate::archive::{Fit, ForeignError, PackError, ReadError, Roots, StreamOptions, Surveyed, Wrapping};
+use crate::archive::{ForeignError, PackError, Progress, ReadError, Roots, StreamOptions, Surveyed, Wrapping};
 use crate::archive::{compress, default_threads, pack_foreign, survey};
 use crate::facts::{Facts, StoreFacts};
 use crate::finding::Finding;
@@ -354,18 +354,15 @@ impl Adoption {
         };
         let mut read = Hashed::new(&self.file).map_err(PackError::Input).map_err(failed)?;
         let options = StreamOptions { threads: self.threads(), ..StreamOptions::default() };
-        let captured = match &checked.tree {
-            Some(Surveyed { fit, reduced, .. }) => {
-                let name: (&str, &Roots, &Fit) = (&self.name, roots, fit);
-                let progress = |seen: crate::archive::Progress| (watch.progress)(seen.bytes, seen.entries);
-                let packed = pack_foreign(&mut read, name, options, (output.payload, output.index), &progress, watch.cancel);
-                let packed = packed.map_err(failed)?;
-                Captured { entries: packed.entries, bytes: packed.bytes, reduced: *reduced, ..Captured::default() }
-            }
-            None => {
-                let streamed = compress(&mut read, output.payload, options, &|bytes| (watch.progress)(bytes, 0), watch.cancel);
-                Captured { entries: 1, bytes: streamed.map_err(failed)?.bytes, ..Captured::default() }
-            }
+        let Output { payload, index } = output;
+        let captured = if let Some(Surveyed { fit, reduced, .. }) = &checked.tree {
+            let progress = |seen: Progress| (watch.progress)(seen.bytes, seen.entries);
+            let packed = pack_foreign(&mut read, (&self.name, roots, fit), options, (payload, index), &progress, watch.cancel);
+            let packed = packed.map_err(failed)?;
+            Captured { entries: packed.entries, bytes: packed.bytes, reduced: *reduced, ..Captured::default() }
+        } else {
+            let streamed = compress(&mut read, payload, options, &|bytes| (watch.progress)(bytes, 0), watch.cancel);
+            Captured { entries: 1, bytes: streamed.map_err(failed)?.bytes, ..Captured::default() }
         };
         let (sha256, _) = read.finish(&run.ports.cancel).map_err(PackError::Input).map_err(failed)?;
         if sha256 != checked.sha256 {

@@ -1,7 +1,7 @@
 //! Backups that something else made become artifacts like all others, or nothing at all.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -65,12 +65,21 @@ fn every_form_of_an_archive_becomes_an_artifact_that_restores_to_the_same_tree()
         ("-C data -cf old/a.tar .", "old/a.tar", "relative to the root"),
         ("-czf old/b.backup data", "old/b.backup", "as they are, below `data`"),
         ("--zstd --format=pax -cf old/c.tar.zst ./data", "old/c.tar.zst", "as they are, below `data`"),
-        ("-C data -czf old/d.tgz a.txt deep link hard", "old/d.tgz", "relative to the root"),
+        ("-C data -czf old/d.tgz a.txt deep link hard holes", "old/d.tgz", "relative to the root"),
+        // with notes on what was in each folder, for backups of changes
+        ("--listed-incremental=old/changes -czf old/e.tgz data", "old/e.tgz", "as they are, below `data`"),
+        ("-S --format=gnu -cf old/f.tar data", "old/f.tar", "as they are, below `data`"),
+        ("-S --format=pax -czf old/g.tgz data", "old/g.tgz", "as they are, below `data`"),
+        ("--format=v7 -cf old/h.tar data", "old/h.tar", "as they are, below `data`"),
     ];
     for (make, file, how) in forms {
         let world = world();
         std::os::unix::fs::symlink("deep/b.txt", world.path("data/link")).unwrap();
         fs::hard_link(world.path("data/a.txt"), world.path("data/hard")).unwrap();
+        let mut holes = File::create(world.path("data/holes")).unwrap();
+        holes.set_len(3 << 20).unwrap();
+        holes.seek(SeekFrom::Start(1 << 20)).unwrap();
+        holes.write_all(b"an island").unwrap();
         tar(&world, make);
         let ran = adopt(&world, file).good().says(&[how, "content of 2026-01-02 02:04:05 UTC", "done: adopt:policy.config"]);
         let ran = ran.says(&["on local", "The next apply copies it to far"]);

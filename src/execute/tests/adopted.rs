@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::world::{STORES, World, name, record, set};
 use crate::execute::{AdoptError, Adopted, Adoption, Observe, Ports};
-use crate::facts::StoreFacts;
+use crate::facts::{Artifact, StoreFacts};
 use crate::plan::Work;
 use crate::store::faults::{Budget, Fault, Faulty};
 use crate::store::layout::Area;
@@ -59,7 +59,7 @@ fn nothing_is_half(world: &World, when: &str) {
     let facts = world.facts(true);
     let Some(StoreFacts::Ready(listing)) = facts.stores.get(&name(STORES[0])) else { return };
     let series = listing.series.get(&name("dump")).cloned().unwrap_or_default();
-    assert!(series.artifacts.iter().all(|artifact| artifact.listed_complete()), "{when}: {series:#?}");
+    assert!(series.artifacts.iter().all(Artifact::listed_complete), "{when}: {series:#?}");
     let plan = world.plan(&facts, world.now());
     for key in series.orphans.iter().flat_map(|orphan| &orphan.keys) {
         let swept = plan.steps.iter().any(|step| matches!(&step.work, Work::Sweep { keys, .. } if keys.contains(key)));
