@@ -63,14 +63,14 @@ fn record(world: &World, store: &str) -> Value {
 fn every_form_of_an_archive_becomes_an_artifact_that_restores_to_the_same_tree() {
     let forms = [
         ("-C data -cf old/a.tar .", "old/a.tar", "relative to the root"),
-        ("-czf old/b.backup data", "old/b.backup", "as they are, below `data`"),
-        ("--zstd --format=pax -cf old/c.tar.zst ./data", "old/c.tar.zst", "as they are, below `data`"),
+        ("-czf old/b.backup data", "old/b.backup", "below `data` as they are"),
+        ("--zstd --format=pax -cf old/c.tar.zst ./data", "old/c.tar.zst", "below `data` as they are"),
         ("-C data -czf old/d.tgz a.txt deep link hard holes", "old/d.tgz", "relative to the root"),
         // with notes on what was in each folder, for backups of changes
-        ("--listed-incremental=old/changes -czf old/e.tgz data", "old/e.tgz", "as they are, below `data`"),
-        ("-S --format=gnu -cf old/f.tar data", "old/f.tar", "as they are, below `data`"),
-        ("-S --format=pax -czf old/g.tgz data", "old/g.tgz", "as they are, below `data`"),
-        ("--format=v7 -cf old/h.tar data", "old/h.tar", "as they are, below `data`"),
+        ("--listed-incremental=old/changes -czf old/e.tgz data", "old/e.tgz", "below `data` as they are"),
+        ("-S --format=gnu -cf old/f.tar data", "old/f.tar", "below `data` as they are"),
+        ("-S --format=pax -czf old/g.tgz data", "old/g.tgz", "below `data` as they are"),
+        ("--format=v7 -cf old/h.tar data", "old/h.tar", "below `data` as they are"),
     ];
     for (make, file, how) in forms {
         let world = world();
@@ -106,7 +106,7 @@ fn paths_of_the_source_are_taken_for_what_they_are() {
         let world = world();
         let data = world.path("data").canonicalize().unwrap();
         tar(&world, &format!("-c{absolute}zf old/a.tgz {}", data.display()));
-        let _ = adopt(&world, "old/a.tgz").good().says(&["from where the source is to below `data`"]);
+        let _ = adopt(&world, "old/a.tgz").good().says(&["at the paths of the source, put below `data`"]);
         let _ = world.run("restore config --to out --yes").good();
         same_trees(&world.path("data"), &world.path("out/data"));
     }

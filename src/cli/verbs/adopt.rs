@@ -18,13 +18,13 @@ use crate::cli::session::{Access, Session};
 use crate::cli::signals::Signals;
 use crate::execute::{AdoptError, Adopted, Adoption, Checked, Event, Observe, Report, StepError, StepOutcome, StepResult, chain};
 use crate::finding::to_json;
-use crate::model::id::Instant;
+use crate::model::id::{Instant, to_millis};
 use crate::report::{bytes, count, instant};
 
 /// Make an artifact of a backup that something else took.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "For trees and volumes FILE is a .tar, .tar.gz or .tar.zst, told by what is in it. Its members lie below the source's labels, or below\nthe paths where the source is, or, if it has one root, relative to that, as `tar -C ROOT -czf FILE .` makes them. For commands FILE is what\nthe command would have written, and is taken byte for byte: what is compressed stays so.\n\nFILE is read whole and checked before anything is written; it stays where it is. The artifact satisfies no slot, and counts for retention\nby the time of its content. Nothing is asked and nothing is deleted; the next apply copies it to the policy's other stores.\n\nExamples:\n    lucid-policy adopt config /old/config-2026-11-20.tar.gz\n    lucid-policy adopt config config.tar.zst --taken-at 2026-11-20T02:00:00Z"
+    after_help = "For trees and volumes FILE is a .tar, .tar.gz or .tar.zst, told by what is in it. Its members lie below the source's labels, or below the paths where the source is, or, if it has one root, relative to that, as `tar -C ROOT -czf FILE .` makes them. For commands FILE is what the command would have written, and is taken byte for byte: what is compressed stays so.\n\nFILE is read whole and checked before anything is written; it stays where it is. The artifact satisfies no slot, and counts for retention by the time of its content. Nothing is asked and nothing is deleted; the next apply copies it to the policy's other stores.\n\nExamples:\n    lucid-policy adopt config /old/config-2026-11-20.tar.gz\n    lucid-policy adopt config config.tar.zst --taken-at 2026-11-20T02:00:00Z"
 )]
 pub struct Args {
     /// The policy whose artifact it becomes
@@ -44,7 +44,7 @@ impl Args {
         let session = Session::open(global, screen, Access::Write)?;
         let policy = select::policy(&session.set, &self.policy)?;
         let (file, modified) = opened(&self.backup)?;
-        let taken = self.taken(modified, session.now())?;
+        let taken = to_millis(self.taken(modified, session.now())?);
         let name = self.backup.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let adoption = Adoption { set: Arc::clone(&session.set), policy, file, name, taken };
         let live = Live::new(*screen, format);
@@ -118,7 +118,8 @@ impl Args {
             Some(tree) => format!("a tar archive ({}, {})", tree.wrapping.as_str(), bytes(checked.bytes)),
             None => format!("a stream ({})", bytes(checked.bytes)),
         };
-        let mut text = format!("`{}` is {what} and becomes an artifact of policy.{}\n", adoption.name.escape_debug(), adoption.policy);
+        let mut text =
+            format!("`{}` is {what}, and is to become an artifact of policy.{}\n", adoption.name.escape_debug(), adoption.policy);
         if let Some(tree) = &checked.tree {
             text.push_str(&format!("    members     {}\n", members(tree)));
         }
@@ -132,12 +133,12 @@ fn members(tree: &Surveyed) -> String {
     let labels: Vec<String> = tree.labels.iter().map(|label| format!("`{label}`")).collect();
     let labels = labels.join(", ");
     let how = match &tree.fit {
-        Fit::Labels => format!("as they are, below {labels}"),
-        Fit::Origins => format!("from where the source is to below {labels}"),
-        Fit::Relative(_) => format!("relative to the root of the source, to below {labels}"),
+        Fit::Labels => format!("below {labels} as they are"),
+        Fit::Origins => format!("at the paths of the source, put below {labels}"),
+        Fit::Relative(_) => format!("relative to the root of the source, put below {labels}"),
     };
     let above = if tree.above == 0 { String::new() } else { format!("; {} above the roots left out", number(tree.above, "folder")) };
-    format!("{} {how}{above}", tree.members)
+    format!("{}, {how}{above}", tree.members)
 }
 
 fn opened(path: &Path) -> Result<(File, Instant), Failure> {
