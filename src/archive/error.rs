@@ -307,6 +307,9 @@ pub enum Damage {
     /// The age file is not what was written.
     #[error("age file: {0}")]
     Sealed(&'static str),
+    /// What gzip has compressed does not decompress.
+    #[error("gzip stream: {0}")]
+    Gzip(String),
     /// The whole stream's digest or length differs.
     #[error("the stream's {0} differs")]
     Stream(&'static str),

@@ -11,7 +11,7 @@
 use std::io::{self, BufReader, Read};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use zstd::zstd_safe::{DCtx, InBuffer, OutBuffer, compress_bound, get_error_name};
@@ -65,7 +65,8 @@ struct Job {
 /// The decompressed stream.
 pub(super) struct Bytes {
     order: Receiver<Receiver<Chunk>>,
-    give: Sender<Vec<u8>>,
+    /// Emptied buffers for those who decompress; where nobody takes them they are dropped.
+    give: SyncSender<Vec<u8>>,
     current: Vec<u8>,
     at: usize,
     position: u64,
@@ -87,7 +88,7 @@ impl Bytes {
             };
             let next = next.recv().map_err(|_| ReadError::Pipeline)??;
             let old = std::mem::replace(&mut self.current, next);
-            let _ = self.give.send(old);
+            let _ = self.give.try_send(old);
             self.at = 0;
         }
         Ok(&self.current[self.at..])
@@ -149,7 +150,7 @@ pub(super) fn with_bytes<T>(
     let threads = threads.max(1);
     let (jobs, job_queue) = sync_channel::<Job>(1);
     let (order_in, order) = sync_channel(threads);
-    let (give, spare) = channel();
+    let (give, spare) = sync_channel(threads);
     let (job_queue, spare) = (Mutex::new(job_queue), Mutex::new(spare));
     thread::scope(|scope| {
         let feeder = scope.spawn(move || {

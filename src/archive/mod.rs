@@ -11,7 +11,7 @@
 //!
 //! - [`fingerprint()`] looks at a tree without reading files: it decides whether anything changed.
 //! - [`pack()`] writes both, [`verify()`] and [`verify_path()`] hold them against each other, [`unpack()`] and [`unpack_path()`] restore.
-//! - [`pack_streams()`] makes the same of tar streams that an engine hands out.
+//! - [`pack_streams()`] makes the same of tar streams that an engine hands out; [`survey()`] and [`pack_foreign()`] of archives that other programs made.
 //! - [`compress()`], [`decompress()`] and [`verify_stream()`] do the same for a plain stream; [`pack_texts()`] for a few named bytes.
 //! - [`Seal`], [`Unsealed`] and [`UnsealedAt`] encrypt and decrypt around all of these, in age's own format.
 //! - [`mongodump`] reads and writes the archives of MongoDB's own tools.
@@ -28,8 +28,11 @@ mod entry;
 mod error;
 mod exclude;
 mod fingerprint;
+mod fit;
+mod foreign;
 mod frames_in;
 mod frames_out;
+mod gunzip;
 mod header;
 pub mod index;
 mod index_read;
@@ -60,6 +63,8 @@ mod xattr;
 pub use entry::{Kind, SparseMap, Time};
 pub use error::{Damage, MemberName, PackError, ReadError, Refusal, Warning, WarningKind};
 pub use fingerprint::{Fingerprint, fingerprint};
+pub use fit::{Fit, Misfit, Roots};
+pub use foreign::{ForeignError, Surveyed, Wrapping, pack_foreign, survey};
 pub use frames_out::{DEFAULT_LEVEL, FRAME_BYTES};
 pub use index::{IndexEntry, Totals};
 pub use index_read::{Entries, Index, is_index};

@@ -48,15 +48,24 @@ pub fn pack_streams(
     progress: &(dyn Fn(Progress) + Sync),
     cancel: &AtomicBool,
 ) -> Result<Packed, PackError> {
+    let excludes = Excludes::new(exclude)?;
+    packed(options, (payload, index), progress, cancel, |writer| trees.iter().try_for_each(|tree| writer.tree(tree, &excludes, cancel)))
+}
+
+/// Packs the members that `fill` writes.
+pub(super) fn packed(
+    options: StreamOptions,
+    (payload, index): (&mut (dyn Write + Send), &mut (dyn Write + Send)),
+    progress: &(dyn Fn(Progress) + Sync),
+    cancel: &AtomicBool,
+    fill: impl FnOnce(&mut Writer<'_, '_>) -> Result<(), PackError>,
+) -> Result<Packed, PackError> {
     let frames =
         FrameOptions { level: options.level, threads: options.threads.max(1), frame_bytes: options.frame_bytes.clamp(512, 1 << 28) };
-    let excludes = Excludes::new(exclude)?;
     let mut index = IndexWriter::new(index)?;
     let ((mut packed, mut entries), table) = with_frames(payload, frames, cancel, |sink| {
-        let mut writer = Writer { sink, excludes, progress, packed: Packed::default(), entries: Vec::new(), header: Vec::new() };
-        for tree in trees {
-            writer.tree(tree, cancel)?;
-        }
+        let mut writer = Writer { sink, progress, packed: Packed::default(), entries: Vec::new(), header: Vec::new() };
+        fill(&mut writer)?;
         writer.sink.write(&END)?;
         Ok((writer.packed, writer.entries))
     })?;
@@ -72,9 +81,12 @@ pub fn pack_streams(
     Ok(packed)
 }
 
-struct Writer<'a, 'b> {
+/// Where a member of a stream goes, with its link made to fit; none: it is left out.
+pub(super) type Place<'a> = dyn FnMut(&mut Member) -> Result<Option<Vec<u8>>, ReadError> + 'a;
+
+/// Writes members again.
+pub(super) struct Writer<'a, 'b> {
     sink: &'a mut FrameSink<'b>,
-    excludes: Excludes,
     progress: &'a (dyn Fn(Progress) + Sync),
     packed: Packed,
     entries: Vec<IndexEntry>,
@@ -82,28 +94,43 @@ struct Writer<'a, 'b> {
 }
 
 impl Writer<'_, '_> {
-    fn tree(&mut self, tree: &TarTree<'_>, cancel: &AtomicBool) -> Result<(), PackError> {
+    fn tree(&mut self, tree: &TarTree<'_>, excludes: &Excludes, cancel: &AtomicBool) -> Result<(), PackError> {
         let mut stream = (tree.open)().map_err(PackError::Input)?;
+        let mut root: Option<Vec<u8>> = None;
+        let mut place = |member: &mut Member| {
+            let root = root.get_or_insert_with(|| plain(&member.path).to_vec());
+            let below = below(root, &member.path).map_err(|why| refused(member, why))?;
+            if excluded(excludes, &below) {
+                return Ok(None);
+            }
+            if member.kind == Some(Kind::HardLink) {
+                let leaves = Refusal::LinkLeaves(member.link.as_slice().into());
+                let target = self::below(root, &member.link).map_err(|_| refused(member, leaves))?;
+                if excluded(excludes, &target) {
+                    return Err(refused(member, Refusal::LinkMissing(member.link.as_slice().into())));
+                }
+                member.link = named(tree, &target);
+            }
+            Ok(Some(named(tree, &below)))
+        };
+        self.stream(&mut *stream, tree.label.as_bytes(), 1, cancel, &mut place)
+    }
+
+    /// Writes what a stream holds where `place` puts it; `label` names the stream where it is broken.
+    pub(super) fn stream(
+        &mut self,
+        stream: &mut (dyn Read + Send),
+        label: &[u8],
+        threads: usize,
+        cancel: &AtomicBool,
+        place: &mut Place<'_>,
+    ) -> Result<(), PackError> {
         // What went wrong on the way out; the reader knows only that it was ended.
         let mut failed = None;
-        let read = with_bytes(Source::Stream(&mut *stream), 1, cancel, |bytes| {
+        let read = with_bytes(Source::Stream(stream), threads, cancel, |bytes| {
             let mut tar = TarReader::new(bytes, 0);
-            let mut root: Option<Vec<u8>> = None;
             while let Some(mut member) = tar.next()? {
-                let root = root.get_or_insert_with(|| plain(&member.path).to_vec());
-                let below = below(root, &member.path).map_err(|why| refused(&member, why))?;
-                if self.excluded(&below) {
-                    continue;
-                }
-                if member.kind == Some(Kind::HardLink) {
-                    let leaves = Refusal::LinkLeaves(member.link.as_slice().into());
-                    let target = self::below(root, &member.link).map_err(|_| refused(&member, leaves))?;
-                    if self.excluded(&target) {
-                        return Err(refused(&member, Refusal::LinkMissing(member.link.as_slice().into())));
-                    }
-                    member.link = named(tree, &target);
-                }
-                let path = named(tree, &below);
+                let Some(path) = place(&mut member)? else { continue };
                 if path.len() > PATH_MOST {
                     return Err(refused(&member, Refusal::TooLarge("name")));
                 }
@@ -115,20 +142,9 @@ impl Writer<'_, '_> {
             (Some(error), _) => Err(error),
             (None, Err(ReadError::Cancelled)) => Err(PackError::Cancelled),
             (None, Err(ReadError::Pipeline)) => Err(PackError::Pipeline),
-            (None, Err(source)) => Err(PackError::Stream { label: tree.label.as_bytes().into(), source: Box::new(source) }),
+            (None, Err(source)) => Err(PackError::Stream { label: label.into(), source: Box::new(source) }),
             (None, Ok(_)) => Ok(()),
         }
-    }
-
-    /// Whether a pattern leaves out the path or a folder that it is in.
-    fn excluded(&self, below: &[u8]) -> bool {
-        let ends = below.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at).chain([below.len()]);
-        !self.excludes.is_empty()
-            && !below.is_empty()
-            && ends.map(|end| &below[..end]).any(|path| {
-                let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-                self.excludes.matches(path, name)
-            })
     }
 
     fn member(
@@ -139,6 +155,8 @@ impl Writer<'_, '_> {
         failed: &mut Option<PackError>,
     ) -> Result<(), ReadError> {
         let Some(kind) = member.kind else { return Err(refused(member, Refusal::Name)) };
+        // what some programs note in a folder's place is no content
+        member.data = if kind == Kind::File { member.data } else { 0 };
         let meta = meta_of(member, kind);
         let lead = member.sparse.as_ref().map(sparse_map).unwrap_or_default();
         let mut xattrs = std::mem::take(&mut member.xattrs);
@@ -162,7 +180,7 @@ impl Writer<'_, '_> {
             })
         };
         keep(self.sink.write(&self.header).and_then(|()| self.sink.write(&lead)))?;
-        tar.data(&mut |piece| {
+        tar.some_data(member.data, &mut |piece| {
             hasher.update(piece);
             self.packed.bytes += piece.len() as u64;
             keep(self.sink.write(piece))
@@ -195,7 +213,18 @@ fn meta_of(member: &Member, kind: Kind) -> Meta {
     }
 }
 
-fn refused(member: &Member, why: Refusal) -> ReadError {
+/// Whether a pattern leaves out the path or a folder that it is in.
+fn excluded(excludes: &Excludes, below: &[u8]) -> bool {
+    let ends = below.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at).chain([below.len()]);
+    !excludes.is_empty()
+        && !below.is_empty()
+        && ends.map(|end| &below[..end]).any(|path| {
+            let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+            excludes.matches(path, name)
+        })
+}
+
+pub(super) fn refused(member: &Member, why: Refusal) -> ReadError {
     ReadError::Refused { path: member.path.as_slice().into(), why }
 }
 

@@ -231,18 +231,25 @@ impl Session {
 
     /// A picture of the world now; if even the local state cannot be read, one in which nothing can be used.
     pub(super) fn look(&self) -> Facts {
-        self.facts().unwrap_or_else(|failure| {
-            let trouble = Trouble::Unusable { message: failure.message, help: failure.help };
-            let stores = self.set.stores.keys().map(|name| (name.clone(), StoreFacts::Unusable(trouble.clone()))).collect();
-            Facts {
-                at: now(),
-                host: self.host.id.clone(),
-                stores,
-                sources: BTreeMap::new(),
-                runtime: RuntimeFacts::NotNeeded,
-                owed: Vec::new(),
-            }
-        })
+        self.facts().unwrap_or_else(|failure| self.blind(failure))
+    }
+
+    /// The same of the stores only.
+    pub(super) fn look_at_stores(&self) -> Facts {
+        self.catalogue().unwrap_or_else(|failure| self.blind(failure))
+    }
+
+    fn blind(&self, failure: Failure) -> Facts {
+        let trouble = Trouble::Unusable { message: failure.message, help: failure.help };
+        let stores = self.set.stores.keys().map(|name| (name.clone(), StoreFacts::Unusable(trouble.clone()))).collect();
+        Facts {
+            at: now(),
+            host: self.host.id.clone(),
+            stores,
+            sources: BTreeMap::new(),
+            runtime: RuntimeFacts::NotNeeded,
+            owed: Vec::new(),
+        }
     }
 
     /// What the executor acts on, and what these signals reach.

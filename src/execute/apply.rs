@@ -129,7 +129,7 @@ impl Apply {
         let Some(refused) = self.hold(&facts, &mut request).await? else { return Ok(None) };
         // another run may have made and removed things up to the moment at which it gave back what is ours now
         let facts = self.look().await;
-        self.remember(&facts, &request)?;
+        remember(&self.order.set, &self.ports, &facts, &request)?;
         let (plan, facts) = {
             let request = request.clone();
             self.informed(facts, move |set, facts| decide(set, facts, now, &request)).await
@@ -155,14 +155,6 @@ impl Apply {
         let (ports, set, seen) = (self.ports.clone(), Arc::clone(&self.order.set), facts.clone());
         off(move || forget_swept(&ports, &set.instance, &seen)).await?;
         Ok((!self.outcomes.is_empty()).then_some(facts))
-    }
-
-    /// Remembers the stores that are worked on, whoever made them: one that is not there the next time is away, and not new.
-    fn remember(&self, facts: &Facts, request: &Request) -> Result<(), StateError> {
-        let set = &self.order.set;
-        let stores: BTreeSet<&Name> = request.selected(set).flat_map(|policy| &policy.stores).collect();
-        let ready = stores.into_iter().filter_map(|name| Some((name, facts.stores.get(name)?.listing()?)));
-        ready.into_iter().try_for_each(|(name, listing)| self.ports.state.remember_store(&set.instance, name, &listing.uuid))
     }
 
     /// Copies what is missing, and then what that makes whole beside itself; nothing is tried twice.
@@ -295,7 +287,7 @@ impl Apply {
     /// latter, unless there is nothing left to do.
     async fn hold(&mut self, facts: &Facts, request: &mut Request) -> Result<Option<Vec<Finding>>, StateError> {
         let (set, ports) = (Arc::clone(&self.order.set), self.ports.clone());
-        let asking = Asking { set, ports, run: self.run, facts: facts.clone(), request: request.clone() };
+        let asking = Asking { set, ports, run: self.run, facts: facts.clone(), request: request.clone(), purpose: "apply" };
         let Asked { holding, free, locked, refused, said } = off(move || asking.take()).await?;
         self.held = Arc::new(holding);
         for (policy, message) in said {
@@ -338,6 +330,13 @@ impl Apply {
         let failed = failed.filter_map(|o| policy_of(&o.address).or_else(|| steps.get(o.address.as_str())?.work.policy().cloned()));
         failed.chain(self.troubled.iter().cloned()).collect()
     }
+}
+
+/// Remembers the stores that are worked on, whoever made them: one that is not there the next time is away, and not new.
+pub(super) fn remember(set: &PolicySet, ports: &Ports, facts: &Facts, request: &Request) -> Result<(), StateError> {
+    let stores: BTreeSet<&Name> = request.selected(set).flat_map(|policy| &policy.stores).collect();
+    let ready = stores.into_iter().filter_map(|name| Some((name, facts.stores.get(name)?.listing()?)));
+    ready.into_iter().try_for_each(|(name, listing)| ports.state.remember_store(&set.instance, name, &listing.uuid))
 }
 
 /// The policy in an address like `copy:policy.NAME/...` or `capture:policy.NAME@...`.

@@ -39,7 +39,7 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
     let key = key.ok_or_else(|| StepError::Changed(format!("`{}` is not listed on store `{}` any more", job.id, job.from)))?;
     run.claim(to)?;
     super::manifest::keep(run, job.to, to)?;
-    let record = super::capture::read_record(run, from, job.series, &key)?;
+    let record = super::making::read_record(run, from, job.series, &key)?;
     // a listing without payload does not show it
     if record.recipients.is_empty() && run.set.stores.get(job.to).is_some_and(|store| store.require_encryption) {
         return Err(StepError::Changed(format!("`{}` is not encrypted, and store `{}` has `require_encryption`", job.id, job.to)));
@@ -56,11 +56,11 @@ pub(super) fn perform(run: &Run, address: &str, job: &Job<'_>) -> Result<Done, S
         run.ports.state.take_off(&run_id, &flight)?;
         generation = payload(run, address, job, &record, from, to)?;
         holds(run, job, from, to)?;
-        super::capture::create_record(run, job.to, &record, generation)?;
+        super::making::create_record(run, job.to, &record, generation)?;
         run.ports.state.land(&run_id, &flight)?;
     } else {
         holds(run, job, from, to)?;
-        super::capture::create_record(run, job.to, &record, generation)?;
+        super::making::create_record(run, job.to, &record, generation)?;
     }
     Ok(Done { id: Some(job.id), bytes: record.bytes(), ..Done::default() })
 }

@@ -38,6 +38,15 @@ pub enum StepError {
         /// The limit.
         seconds: u64,
     },
+    /// A file could not be made into an artifact.
+    #[error("`{name}` could not be adopted")]
+    Adopt {
+        /// The file.
+        name: String,
+        /// Why.
+        #[source]
+        source: crate::archive::PackError,
+    },
     /// Stored bytes are not what their record says.
     #[error("{0}")]
     Damaged(String),

@@ -48,6 +48,8 @@ pub(super) struct Asking {
     pub(super) run: Random,
     pub(super) facts: Facts,
     pub(super) request: Request,
+    /// What for, in a word that its lease has.
+    pub(super) purpose: &'static str,
 }
 
 enum Refused {
@@ -97,7 +99,7 @@ impl Asking {
                 claimant: self.ports.claimant.clone(),
                 run: self.run,
                 nonce: self.ports.random(),
-                purpose: "apply".to_owned(),
+                purpose: self.purpose.to_owned(),
                 at: self.ports.now(),
                 ttl: lease::TTL,
             };

@@ -9,6 +9,8 @@
 //! | `traces` | what a run leaves when it is over |
 //! | `schedule` | steps as their order allows, a bounded number at a time |
 //! | `init`, `capture`, `copy`, `remove`, `manifest` | one kind of step each |
+//! | `making` | what every new artifact goes through, from its id to its record |
+//! | `adopt`, `hashed` | an artifact of a backup that something else made |
 //! | `promise` | what a store keeps for a time, kept for longer |
 //! | `recipients` | what is wrong with those of a manifest |
 //! | `sealing` | encryption around what is written and read |
@@ -19,6 +21,7 @@
 //! | `state`, `commits` | what this host remembers between runs |
 //! | `ports` | what all of it acts on |
 
+mod adopt;
 mod apply;
 mod candidates;
 mod capture;
@@ -26,9 +29,11 @@ mod commits;
 mod copy;
 mod error;
 mod event;
+mod hashed;
 mod holding;
 mod init;
 mod lost;
+mod making;
 mod manifest;
 mod outcome;
 mod ports;
@@ -48,6 +53,7 @@ mod verify;
 pub mod window;
 mod windows;
 
+pub use adopt::{AdoptError, Adopted, Adoption, Checked};
 pub use apply::{Observe, Order, apply};
 pub use candidates::{asks, informed};
 pub use error::{StepError, chain};

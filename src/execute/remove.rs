@@ -76,7 +76,7 @@ fn floors(run: &Run, store: &dyn WriteStore, store_name: &Name, series: &Name, g
                 artifact.id
             ))
         };
-        super::capture::read_record(run, store, series, &key).map_err(unread)?;
+        super::making::read_record(run, store, series, &key).map_err(unread)?;
     }
     read.insert(place);
     Ok(())

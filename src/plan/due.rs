@@ -111,7 +111,7 @@ fn missed(view: &View<'_>, satisfied: Option<Instant>, slot: Instant) -> u32 {
 }
 
 /// The first store of the policy that can take an artifact.
-fn first_usable(view: &View<'_>, facts: &Facts, problems: &mut Vec<Finding>) -> Option<Name> {
+pub(super) fn first_usable(view: &View<'_>, facts: &Facts, problems: &mut Vec<Finding>) -> Option<Name> {
     for name in &view.policy.stores {
         match facts.stores.get(name) {
             Some(StoreFacts::New) => return Some(name.clone()),

@@ -3,6 +3,7 @@
 //! | file | question |
 //! |---|---|
 //! | `due` | which policies are due, for which slot |
+//! | `adoption` | where an artifact that is adopted goes, and whether it would stay |
 //! | `mirror`, `backfill` | which copies are missing or damaged, and how far back |
 //! | `retention`, `bucket` | what stays, and why |
 //! | `deletes`, `sweeps`, `space` | what goes, and what keeps it from going |
@@ -13,6 +14,7 @@
 //! | `evolve` | the world after a plan |
 //! | `explain` | why each artifact stays, for lists |
 
+mod adoption;
 mod backfill;
 mod bucket;
 mod closure;
@@ -39,6 +41,7 @@ mod view;
 mod window;
 mod windows;
 
+pub use adoption::{lets_go, room_for};
 pub use bucket::{Bucket, Unit};
 pub use closure::quiet;
 pub use decide::{copies, decide, removals, unlocks};

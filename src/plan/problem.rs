@@ -215,12 +215,14 @@ pub(super) fn source_unusable(policy: &Policy, message: &str) -> Finding {
 }
 
 pub(super) fn no_room(set: &PolicySet, policy: &Policy, store: &Name, short: u64) -> Finding {
-    Finding::new(
-        code::NO_ROOM,
-        format!("policy `{}` is not captured: store `{store}` would have {short} bytes less than its `min_free`", policy.name),
-    )
-    .maybe_at(set.stores.get(store).map(|s| s.span.clone()), "this store")
-    .help("free space there, lower `min_free`, or keep less")
+    no_room_for(set, &format!("policy `{}` is not captured", policy.name), store, short)
+}
+
+/// The same for what is not made: a sentence.
+pub(super) fn no_room_for(set: &PolicySet, what: &str, store: &Name, short: u64) -> Finding {
+    Finding::new(code::NO_ROOM, format!("{what}: store `{store}` would have {short} bytes less than its `min_free`"))
+        .maybe_at(set.stores.get(store).map(|s| s.span.clone()), "this store")
+        .help("free space there, lower `min_free`, or keep less")
 }
 
 /// Nothing is to be deleted, so nothing is refused; but ages mean nothing, and retention will stop as soon as there is something.

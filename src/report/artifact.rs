@@ -113,6 +113,10 @@ pub fn show_text(record: &Record, rows: &[ArtifactRow]) -> String {
     }
     line("warnings", record.warnings.to_string());
     line("made by", format!("{} {} in run {}", record.tool.name, record.tool.version, record.run));
+    if let Some(origin) = &record.origin {
+        let said = |key: &str| origin.get(key).and_then(serde_json::Value::as_str).unwrap_or("unknown");
+        line("adopted", format!("{}  sha256 {}", said("file").escape_debug(), said("sha256")));
+    }
     for (label, origin) in &record.labels {
         line("label", format!("{label} = {origin}"));
     }

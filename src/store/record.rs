@@ -99,7 +99,7 @@ pub struct Record {
     /// How much was said against this capture while it ran.
     #[serde(default)]
     pub warnings: u64,
-    /// Where an adopted artifact came from: reserved.
+    /// Where an adopted artifact came from: `tool`, `file` (its name), `sha256` and `bytes` of the file as it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<serde_json::Value>,
     /// Bytes that live in another system's repository; never a copy.

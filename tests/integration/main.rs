@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
+mod adopt;
 mod apply;
 mod bad_input;
 mod commands;

@@ -1,8 +1,8 @@
 //! The verb on the command line.
 
 use super::{
-    apply, claim, completions, doctor, explain, graph, hold, init, inventory, list, plan, recover, restore, schema, show, status, store,
-    unlock, validate, verify,
+    adopt, apply, claim, completions, doctor, explain, graph, hold, init, inventory, list, plan, recover, restore, schema, show, status,
+    store, unlock, validate, verify,
 };
 use crate::cli::Global;
 use crate::cli::exit::Exit;
@@ -36,6 +36,8 @@ pub enum Command {
     Hold(hold::HoldArgs),
     /// Take a pin away
     Release(hold::ReleaseArgs),
+    /// Make an artifact of a backup that something else took
+    Adopt(adopt::Args),
     /// Look after stores
     Store(store::Args),
     /// Write what the stores hold to a file, for `plan --inventory` elsewhere
@@ -71,6 +73,7 @@ impl Command {
             Self::Verify(args) => args.run(global, screen),
             Self::Hold(args) => args.run(global, screen),
             Self::Release(args) => args.run(global, screen),
+            Self::Adopt(args) => args.run(global, screen),
             Self::Store(args) => args.run(global, screen),
             Self::Inventory(args) => args.run(global, screen),
             Self::Claim(args) => args.run(global, screen),

@@ -1,5 +1,6 @@
 //! The verbs: one file each, with its arguments, its help and the one function that runs it.
 
+mod adopt;
 mod apply;
 mod artifacts;
 mod claim;

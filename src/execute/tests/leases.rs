@@ -162,6 +162,7 @@ fn a_policy_is_left_to_the_host_that_has_one_of_its_leases_and_none_of_the_other
         run: Random::new([1; 10]),
         facts: world.facts(true),
         request: Request::default(),
+        purpose: "apply",
     };
     let asked = asking().take().unwrap();
     assert_eq!((asked.free.len(), asked.refused.len(), asked.locked.len()), (0, 0, 1));

@@ -1,5 +1,6 @@
 //! Whole runs, over stores and an engine in memory.
 
+mod adopted;
 mod aftermath;
 mod asked;
 mod behind;

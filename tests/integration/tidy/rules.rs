@@ -62,6 +62,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("petgraph", &["graph"]),
     ("tar", &["archive"]),
     ("zstd", &["archive"]),
+    ("flate2", &["archive"]),
     ("blake3", &["archive"]),
     ("age", &["archive/sealed"]),
     ("bson", &["archive", "source"]),
