@@ -164,6 +164,11 @@ impl Artifact {
         self.generations.iter().any(|g| g.usable() && g.readable)
     }
 
+    /// Whether something else made it, before it came here: a capture ends after it began.
+    pub fn adopted(&self) -> bool {
+        self.slot.is_none() && self.instant < self.id.start()
+    }
+
     /// Bytes of all generations.
     pub fn bytes(&self) -> u64 {
         self.generations.iter().map(|g| g.bytes).sum()

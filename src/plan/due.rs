@@ -86,7 +86,8 @@ fn address(policy: &Name, slot: Option<Instant>) -> String {
 }
 
 fn reason(view: &View<'_>, request: &Request, newest_slot: Option<Instant>) -> Option<Reason> {
-    let mut artifacts = view.seen.iter().flat_map(super::view::Seen::artifacts).peekable();
+    // what was adopted satisfies nothing, not even that there is something
+    let mut artifacts = view.seen.iter().flat_map(super::view::Seen::artifacts).filter(|a| !a.adopted()).peekable();
     if artifacts.peek().is_none() {
         return Some(Reason::FirstCapture {});
     }

@@ -191,7 +191,7 @@ pub(super) fn first_waits(policy: &Policy, next: Option<Instant>) -> Finding {
         Some(next) => format!("waits for its slot of {}", next.format("%F %T UTC")),
         None => "waits until somebody asks for it".to_owned(),
     };
-    Finding::new(code::FIRST_CAPTURE_WAITS, format!("policy `{}` has no artifact yet, stops services, and {waits}", policy.name))
+    Finding::new(code::FIRST_CAPTURE_WAITS, format!("policy `{}` was never captured, stops services, and {waits}", policy.name))
         .maybe_at(Some(policy.spans.table.clone()), "this policy")
         .help(format!("run `lucid-policy apply --now --only policy.{}` to capture it now", policy.name))
 }

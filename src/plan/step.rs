@@ -222,7 +222,7 @@ pub enum Work {
 pub enum Reason {
     /// The store is not there yet.
     NewStore {},
-    /// The policy has no artifact yet.
+    /// The policy was never captured: what was adopted satisfies nothing.
     FirstCapture {},
     /// Its newest slot is past and not satisfied.
     Due {

@@ -134,7 +134,7 @@ pub fn reason_text(step: &Step) -> Vec<String> {
     let place = step.span.as_ref().map(|s| format!("  [{}:{}]", s.file, s.line)).unwrap_or_default();
     match &step.reason {
         Reason::NewStore {} => vec![format!("the store does not exist yet{place}")],
-        Reason::FirstCapture {} => vec![format!("nothing exists yet{place}")],
+        Reason::FirstCapture {} => vec![format!("nothing was captured yet{place}")],
         Reason::Requested {} => vec![format!("asked for with --now{place}")],
         Reason::Due { slot, satisfied, missed } => {
             let last = satisfied.map_or_else(

@@ -131,7 +131,12 @@ fn the_record_says_where_it_came_from_and_the_plan_goes_on_as_before() {
     assert_eq!(record["instant"], "2026-01-02T02:04:05Z");
     assert!(record["start"].as_str() > record["instant"].as_str(), "{record:#}");
     assert_eq!(record["labels"]["data"], world.path("data").canonicalize().unwrap().to_str().unwrap());
-    let _ = world.run("plan").good().says(&["+ capture policy.config to local", "+ copy", told["id"].as_str().unwrap()]);
+    let _ = world.run("plan").good().says(&[
+        "+ capture policy.config to local",
+        "nothing was captured yet",
+        "+ copy",
+        told["id"].as_str().unwrap(),
+    ]);
     let _ = world.run("apply").good();
     assert_eq!((world.records("backups", "config").len(), world.records("second", "config").len()), (2, 2));
     let _ = world.run("plan --detailed-exitcode").good();

@@ -18,7 +18,7 @@ fn tar(args: &[&str]) -> String {
 fn the_manifest_validates_plans_applies_and_then_nothing_is_left_to_do() {
     let world = World::quickstart();
     world.harmless("validate").good().says(&["Valid: demo with 1 policy and 1 store"]);
-    world.harmless("plan").good().says(&["+ capture policy.config to local", "nothing exists yet", "1 to capture"]);
+    world.harmless("plan").good().says(&["+ capture policy.config to local", "nothing was captured yet", "1 to capture"]);
     world.harmless("plan --detailed-exitcode").ends(2);
     world.run("apply").good().says(&["done: capture:policy.config", "Applied: 2 steps done"]);
     world.harmless("plan --detailed-exitcode").good().says(&["No changes."]);

@@ -42,7 +42,7 @@ fn the_first_plan() {
       + init     store.local
             the store does not exist yet  [lucid-policy.toml:4]
       + capture  policy.config to local
-            nothing exists yet  [lucid-policy.toml:13]
+            nothing was captured yet  [lucid-policy.toml:13]
 
     Plan: 1 store to make, 1 to capture, 0 to copy, 0 to delete.
     Without other changes it stays like this until <time>.

@@ -4,7 +4,7 @@ codes! { Lint;
     NO_RETENTION warning "no-retention", "a policy keeps everything for ever",
         "A policy without `retention` never deletes: its stores fill until a capture fails. Name a retention, or allow this lint with the reason why this series may grow without end.";
     NO_SCHEDULE warning "no-schedule", "a policy is never due by time",
-        "A policy without `schedule` is captured once, when it has no artifact yet, and after that only with `apply --now`. Name a schedule, set `state = \"paused\"`, or allow this lint.";
+        "A policy without `schedule` is captured once, when it never was, and after that only with `apply --now`. Name a schedule, set `state = \"paused\"`, or allow this lint.";
     SINGLE_STORE off "single-store", "a policy has one store only",
         "One store is one disk, one account or one mistake away from no backup at all. Off unless asked for: set `[lint.single-store] level = \"warn\"` or `\"deny\"` with a reason to demand a second store of every active policy.";
     RPO_SHORTER_THAN_SCHEDULE warning "rpo-shorter-than-schedule", "a schedule that cannot meet its objective",

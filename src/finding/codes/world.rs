@@ -80,5 +80,5 @@ WRITER_AWAKE warning "writer-awake", "something writes while it is captured",
 DOWNTIME_TOO_LONG warning "downtime-too-long", "a window is expected to be longer than `max_downtime`",
     "Earlier captures of the policies that share the window took longer than `max_downtime` allows. A capture that goes on for longer is broken off, so that services come back in time, and there is no artifact. Raise `max_downtime`, or let the policies run at different times.";
 FIRST_CAPTURE_WAITS advice "first-capture-waits", "the first capture of what stops services waits for its time",
-    "A policy that has no artifact yet is captured at once, unless that would stop services at a time of day that nobody chose. This one waits for a slot of its schedule, or until it is asked for with `lucid-policy apply --now --only policy.NAME`.";
+    "A policy that was never captured is captured at once, unless that would stop services at a time of day that nobody chose. This one waits for a slot of its schedule, or until it is asked for with `lucid-policy apply --now --only policy.NAME`.";
 }

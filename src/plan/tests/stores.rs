@@ -385,7 +385,7 @@ fn what_is_larger_than_a_store_takes_is_said_and_not_tried() {
     assert_eq!(days(&plan, "copy"), on("far", &[0, 1]));
     assert_eq!(days(&plan, "delete"), on("local", &[1]), "what the other store would keep is kept for it");
     let [said] = about(&plan).try_into().unwrap();
-    for part in ["store `far`", "2 artifacts of policy `a`", &owner.to_string(), "101 bytes", "100 at most"] {
+    for part in ["store `far`", "2 artifacts of policy `a`", &owner.to_string(), "101 B", "100 B at most"] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!plan.refused());

@@ -1,7 +1,7 @@
 //! Windows: who shares one, in which order their steps come, how long they last, and what is odd about them.
 
 use super::lab::*;
-use crate::facts::{Container, RuntimeFacts, State};
+use crate::facts::{Artifact, Container, RuntimeFacts, State};
 use crate::plan::{Downtime, Plan, Reason, Request, Work, decide, evolve};
 
 fn downtime(plan: &Plan, node: &str) -> Option<Downtime> {
@@ -307,17 +307,22 @@ fn the_first_capture_of_what_stops_services_is_near_a_slot_or_asked_for() {
     assert_eq!(addresses(&plan), ["capture:policy.live"]);
     assert_eq!(
         said(&plan),
-        ["first-capture-waits: policy `data` has no artifact yet, stops services, and waits for its slot of 2026-11-24 02:00:00 UTC"]
+        ["first-capture-waits: policy `data` was never captured, stops services, and waits for its slot of 2026-11-24 02:00:00 UTC"]
     );
     assert!(plan.findings[0].help.as_ref().unwrap().contains("apply --now --only policy.data"));
     assert_eq!(plan.valid_until, Some(slot() + chrono::TimeDelta::days(1)));
     assert_eq!(addresses(&decide(&lab.set, &lab.facts, later, &Request { now: true, ..Request::default() })), all);
+    // what was adopted, with the content of an earlier time, changes nothing of that
+    let adopted = |number| Artifact { slot: None, ..artifact(1, -60, number) };
+    lab.artifacts("data").push(adopted(1));
+    lab.artifacts("live").push(adopted(2));
+    assert_eq!(addresses(&decide(&lab.set, &lab.facts, later, &Request::default())), ["capture:policy.live"]);
     lab.set.policies.get_mut("data").unwrap().schedule = None;
     let plan = lab.plan();
     assert_eq!(addresses(&plan), ["capture:policy.live"]);
     assert_eq!(
         said(&plan),
-        ["first-capture-waits: policy `data` has no artifact yet, stops services, and waits until somebody asks for it"]
+        ["first-capture-waits: policy `data` was never captured, stops services, and waits until somebody asks for it"]
     );
 }
 
