@@ -1,8 +1,7 @@
 //! Trees and streams as archives, and back.
 //!
-//! A tree becomes two things: the **payload**, a PAX tar in independent zstd frames with the standard seek table, which
-//! `zstd -d | tar x` reads without this program; and the **index**, which says of every member what it is, its digest and its place, so
-//! that a listing needs no payload and one path costs a few range reads. A command's output becomes a payload without a tar inside.
+//! A tree becomes a **payload**, a PAX tar in independent zstd frames with a seek table, which `zstd -d | tar x` reads without us, and an
+//! **index** of every member's kind, digest and place, so that one path costs a few range reads. A stream becomes a payload alone.
 //!
 //! ```text
 //! walk -> pack -> frames_out -> payload          payload -> frames_in -> tar_read -> unpack
@@ -11,17 +10,16 @@
 //!
 //! - [`fingerprint()`] looks at a tree without reading files: it decides whether anything changed.
 //! - [`pack()`] writes both, [`verify()`] and [`verify_path()`] hold them against each other, [`unpack()`] and [`unpack_path()`] restore.
-//! - [`pack_streams()`] makes the same of tar streams that an engine hands out; [`survey()`] and [`pack_foreign()`] of archives that other programs made.
+//! - [`pack_streams()`] packs an engine's tar streams; [`survey()`] and [`pack_foreign()`] archives that other programs made.
 //! - [`compress()`], [`decompress()`] and [`verify_stream()`] do the same for a plain stream; [`pack_texts()`] for a few named bytes.
-//! - [`Seal`], [`Unsealed`] and [`UnsealedAt`] encrypt and decrypt around all of these, in age's own format.
-//! - [`mongodump`] reads and writes the archives of MongoDB's own tools.
+//! - [`Seal`], [`Unsealed`] and [`UnsealedAt`] encrypt and decrypt around these; [`mongodump`] is the format of MongoDB's own tools.
 //!
 //! Everything here is blocking code on plain threads with bounded channels. Memory depends on the number of threads, not on the tree.
-//! The layer knows no other layer: checksums of stored bytes and uploads are writers and readers that the caller puts
-//! around. What is on disk is described byte by byte in [`mod@index`] and [`seek_table`], and stored examples are read by tests.
+//! The layer knows no other layer: the caller puts checksums of stored bytes and uploads around. What is on disk is described byte by
+//! byte in [`mod@index`] and [`seek_table`], and stored examples are read by tests.
 //!
-//! Hostile input is expected: a restored archive may have been made by anybody. Nothing is allocated on a header's word, nothing
-//! is written outside of the target or through a link, and what is refused is refused before it is written.
+//! Hostile input is expected: anybody may have made an archive. Nothing is allocated on a header's word, nothing is written
+//! outside of the target or through a link, and what is refused is refused before it is written.
 
 mod acl;
 mod entry;
