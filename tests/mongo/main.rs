@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
+mod catalog;
 mod probe;
 mod refusals;
 mod rights;

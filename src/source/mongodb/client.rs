@@ -3,7 +3,7 @@
 //! Calls block. They come from threads of their own and from those of `spawn_blocking`, never from inside of an async task: tokio
 //! panics there. The driver encrypts with `ring` whatever else is linked, the same that the rest of this program uses.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 
 use bson::Document;
 
@@ -60,11 +60,30 @@ impl Client {
     pub(super) fn ask(&self, database: &str, command: Document) -> Result<Document, MongoError> {
         let name = command.keys().next().cloned().unwrap_or_default();
         let database = self.inner().0.database(database);
-        let answer = database.run_command(command);
+        self.wait(self.in_time(&name, database.run_command(command).into_future()))
+    }
+
+    /// All documents of a cursor that a command opens. They are kept together: this is for lists of things, not for data.
+    pub(super) fn list(&self, database: &str, command: Document) -> Result<Vec<Document>, MongoError> {
+        let name = command.keys().next().cloned().unwrap_or_default();
+        let database = self.inner().0.database(database);
+        self.wait(async {
+            let mut cursor = self.in_time(&name, database.run_cursor_command(command).into_future()).await?;
+            let mut found = Vec::new();
+            while self.in_time(&name, cursor.advance()).await? {
+                let document = cursor.deserialize_current();
+                found.push(document.map_err(|error| failure::meaning(&self.target, self.user(), &name, &error))?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// An answer, no later than the target's patience ends.
+    async fn in_time<T>(&self, command: &str, answer: impl Future<Output = mongodb::error::Result<T>>) -> Result<T, MongoError> {
         let limit = self.target.patience.select + self.target.patience.answer;
-        match self.wait(async { tokio::time::timeout(limit, answer).await }) {
-            Ok(answer) => answer.map_err(|error| failure::meaning(&self.target, self.user(), &name, &error)),
-            Err(_) => Err(MongoError::Late { place: self.place(), command: name, seconds: limit.as_secs() }),
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|error| failure::meaning(&self.target, self.user(), command, &error)),
+            Err(_) => Err(MongoError::Late { place: self.place(), command: command.to_owned(), seconds: limit.as_secs() }),
         }
     }
 

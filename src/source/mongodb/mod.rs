@@ -11,9 +11,12 @@
 //! | `rights` | what a user may do, against what is wanted |
 //! | `server` | what a server is, out of its answers |
 //! | `probe` | asks it all of that |
+//! | `catalog`, `extended` | what collections it has, described as archives do |
 
+mod catalog;
 mod client;
 mod error;
+mod extended;
 mod failure;
 mod options;
 mod probe;
@@ -22,6 +25,7 @@ mod server;
 mod target;
 mod trust;
 
+pub use catalog::{Collection, CollectionKind, catalog};
 pub use client::Client;
 pub use error::MongoError;
 pub use probe::{look, probe};

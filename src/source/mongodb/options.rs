@@ -208,7 +208,7 @@ mod tests {
         }
         assert!(refused(&uri("mongodb+srv://a")).contains("asks a name server"));
         assert!(refused(&uri("postgres://a")).contains("does not begin with `mongodb://`"));
-        assert!(refused(&uri("mongodb://a/?w=")).contains("cannot be used"));
+        assert!(refused(&uri("mongodb://a/?readPreference=never")).contains("cannot be used"));
     }
 
     #[test]
