@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use bson::doc;
+use bson::{DateTime, Timestamp, doc};
 use lucid_policy::source::mongodb::{MongoError, Need, Place, Target, Tls, probe};
 
 use crate::support::{Server, Told, alone, secret, set};
@@ -104,6 +104,39 @@ fn a_server_that_is_in_no_set_yet() {
     let told = Told::new(&[("hello", doc! { "isWritablePrimary": false, "ismaster": false, "isreplicaset": true })]);
     let error = refused(&told.target(), Need::Full);
     assert!(matches!(error, MongoError::State { .. }) && error.help().contains("rs.initiate()"), "{error}");
+}
+
+#[test]
+fn a_secondary_that_is_to_be_written_to() {
+    let at = doc! { "ts": Timestamp { time: 7, increment: 1 }, "t": 1_i64 };
+    let told = Told::new(&[
+        (
+            "hello",
+            doc! {
+                "isWritablePrimary": false, "ismaster": false, "secondary": true, "setName": "far", "me": "far:1", "hosts": ["far:1", "near:1"],
+                "lastWrite": { "opTime": &at, "majorityOpTime": &at, "lastWriteDate": DateTime::from_millis(7000) },
+            },
+        ),
+        ("buildInfo", doc! { "version": "6.0.5", "versionArray": [6, 0, 5, 0], "ok": 1.0 }),
+    ]);
+    let error = refused(&told.target(), Need::Restore);
+    assert!(matches!(error, MongoError::State { .. }), "{error}");
+    assert!(error.to_string().ends_with("is a secondary of set `far` and takes no writes"), "{error}");
+}
+
+#[test]
+fn a_server_between_two_versions() {
+    let told = Told::new(&[
+        ("buildInfo", doc! { "version": "6.0.5", "versionArray": [6, 0, 5, 0], "ok": 1.0 }),
+        (
+            "connectionStatus",
+            doc! { "authInfo": { "authenticatedUsers": [], "authenticatedUserRoles": [], "authenticatedUserPrivileges": [] }, "ok": 1.0 },
+        ),
+        ("listDatabases", doc! { "databases": [], "ok": 1.0 }),
+        ("getParameter", doc! { "featureCompatibilityVersion": { "version": "5.0", "targetVersion": "6.0" }, "ok": 1.0 }),
+    ]);
+    let error = refused(&told.target(), Need::Full);
+    assert!(error.to_string().ends_with("is on its way to the features of 6.0"), "{error}");
 }
 
 #[test]

@@ -8,11 +8,11 @@ use crate::support::{alone, set};
 #[track_caller]
 fn lacks(target: &Target, need: Need) -> Vec<Role> {
     let error = probe(target, need).expect_err("the user lacks rights");
-    let MongoError::Lacks { roles, user, .. } = &error else { panic!("{error}") };
+    let MongoError::Lacks { roles, user, database, .. } = &error else { panic!("{error}") };
     for role in roles {
         assert!(error.to_string().contains(&format!("`{role}`")) && error.help().contains(&format!("role: \"{role}\"")), "{error}");
     }
-    assert_eq!(Some(user), target.user.as_ref());
+    assert_eq!((Some(user), database.as_str()), (target.user.as_ref(), "admin"));
     roles.clone()
 }
 

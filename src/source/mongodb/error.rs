@@ -67,6 +67,8 @@ pub enum MongoError {
         place: String,
         /// The user.
         user: String,
+        /// The database that knows them.
+        database: String,
         /// What is wanted.
         need: Need,
         /// The built-in roles that would give the rights.
@@ -133,16 +135,18 @@ impl MongoError {
     pub fn help(&self) -> String {
         match self {
             Self::Unusable { help, .. } | Self::State { help, .. } => help.clone(),
-            Self::Unreachable { .. } => "see that it runs, and that this host reaches its address and port".to_owned(),
+            Self::Unreachable { .. } => {
+                "see that it runs, that this host reaches its address and port, and whether it wants TLS".to_owned()
+            }
             Self::Late { .. } => "see what keeps it busy, and try again".to_owned(),
             Self::Tls { .. } => "name the authority of its certificate in `ca_file`, and its address as the certificate has it; \
                                  where it wants a certificate of its clients, name one in `certificate_file`"
                 .to_owned(),
             Self::Denied { .. } => "check `username`, `password` and `auth_database`, the database that the user was made in".to_owned(),
             Self::Nobody { .. } => "give `username` and `password`".to_owned(),
-            Self::Lacks { user, roles, .. } => {
+            Self::Lacks { user, database, roles, .. } => {
                 let grants: Vec<String> = roles.iter().map(|role| format!("{{ role: \"{role}\", db: \"admin\" }}")).collect();
-                format!("in the database of user `{user}`: db.grantRolesToUser(\"{user}\", [{}])", grants.join(", "))
+                format!("grant it: db.getSiblingDB(\"{database}\").grantRolesToUser(\"{user}\", [{}])", grants.join(", "))
             }
             Self::Sharded { .. } => "a sharded cluster is not backed up here; name a replica set or one server".to_owned(),
             Self::Old { .. } => format!("bring it to {} or later", Version::OLDEST),

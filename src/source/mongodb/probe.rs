@@ -8,7 +8,7 @@ use super::client::Client;
 use super::error::MongoError;
 use super::failure::UNAUTHORIZED;
 use super::rights::{Need, Rights, Role, enforced};
-use super::server::{Hello, Kind, Member, Server, Version, Window, compatibility, members, op_time, version};
+use super::server::{Compatibility, Hello, Kind, Member, Server, Version, Window, compatibility, members, op_time, version};
 use super::target::Target;
 
 const ADMIN: &str = "admin";
@@ -45,7 +45,15 @@ pub fn look(client: &Client, need: Need) -> Result<Server, MongoError> {
         useful.clear();
     }
     let found = client.ask(ADMIN, doc! { "getParameter": 1, "featureCompatibilityVersion": 1 })?;
-    let compatibility = compatibility(&found).map_err(|why| odd("getParameter featureCompatibilityVersion", &why))?;
+    let compatibility = match compatibility(&found) {
+        Some(Compatibility::At(version)) => version,
+        Some(Compatibility::Between(target)) => {
+            let state = format!("is on its way to the features of {target}");
+            let help = format!("finish it: db.adminCommand({{ setFeatureCompatibilityVersion: \"{target}\" }})");
+            return Err(MongoError::State { place: place(), state, help });
+        }
+        None => return Err(odd("getParameter", "names no featureCompatibilityVersion")),
+    };
     let kind = match member {
         None => Kind::Standalone,
         Some(member) => Kind::Member(Member { oplog: window(client)?, members: others(client)?, ..member }),
@@ -58,10 +66,10 @@ fn allowed(client: &Client, need: Need) -> Result<Vec<Role>, MongoError> {
     let status = client.ask(ADMIN, doc! { "connectionStatus": 1, "showPrivileges": true })?;
     let odd = |why: &str| MongoError::Odd { place: client.place(), command: "connectionStatus".to_owned(), message: why.to_owned() };
     let rights = Rights::read(&status).map_err(odd)?;
-    if rights.nobody {
+    let Some((user, database)) = &rights.user else {
         // a server that wants to know who asks refuses this one
         return client.ask(ADMIN, doc! { "listDatabases": 1, "nameOnly": true }).map(|_| Vec::new());
-    }
+    };
     let (useful, missing): (Vec<Role>, Vec<Role>) = rights.lacking(need).into_iter().partition(|role| *role == Role::ClusterMonitor);
     if missing.is_empty() {
         return Ok(useful);
@@ -69,7 +77,7 @@ fn allowed(client: &Client, need: Need) -> Result<Vec<Role>, MongoError> {
     // a user may have a name where nobody is asked for rights
     match client.ask(ADMIN, doc! { "getCmdLineOpts": 1 }) {
         Ok(options) if !enforced(&options) => Ok(Vec::new()),
-        _ => Err(MongoError::Lacks { place: client.place(), user: client.user().unwrap_or_default().to_owned(), need, roles: missing }),
+        _ => Err(MongoError::Lacks { place: client.place(), user: user.clone(), database: database.clone(), need, roles: missing }),
     }
 }
 

@@ -145,8 +145,8 @@ const MEMBERS: Wanted = wanted(Role::ClusterMonitor, Cluster, &["replSetGetStatu
 /// What a user may do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Rights {
-    /// Nobody has said who asks.
-    pub(super) nobody: bool,
+    /// Who asks, and the database that knows them, if anybody has said so.
+    pub(super) user: Option<(String, String)>,
     held: BTreeSet<String>,
     allowed: Vec<(Resource, BTreeSet<String>)>,
 }
@@ -157,12 +157,17 @@ impl Rights {
         const ODD: &str = "says nothing of rights";
         let info = status.get_document("authInfo").map_err(|_| ODD)?;
         let list = |name: &str| info.get_array(name).map_err(|_| ODD);
+        let user = |user: &Bson| {
+            let user = user.as_document().ok_or(ODD)?;
+            let text = |name: &str| user.get_str(name).map(str::to_owned).map_err(|_| ODD);
+            Ok::<_, &'static str>((text("user")?, text("db")?))
+        };
         let role = |role: &Bson| {
             let role = role.as_document()?;
             (role.get_str("db").ok()? == "admin").then(|| role.get_str("role").ok().map(str::to_owned)).flatten()
         };
         Ok(Self {
-            nobody: list("authenticatedUsers")?.is_empty(),
+            user: list("authenticatedUsers")?.first().map(user).transpose()?,
             held: list("authenticatedUserRoles")?.iter().filter_map(role).collect(),
             allowed: list("authenticatedUserPrivileges")?.iter().filter_map(privilege).collect(),
         })
@@ -271,7 +276,9 @@ mod tests {
         let mut rights = user(&[], Vec::new());
         let info = doc! { "role": "backup", "db": "shop" };
         let status = doc! { "authInfo": { "authenticatedUsers": [], "authenticatedUserRoles": [info], "authenticatedUserPrivileges": [] } };
-        rights.held = Rights::read(&status).unwrap().held;
+        let nobody = Rights::read(&status).unwrap();
+        assert_eq!((&rights.user, &nobody.user), (&Some(("ann".to_owned(), "admin".to_owned())), &None));
+        rights.held = nobody.held;
         assert!(rights.lacking(Need::Oplog).contains(&Role::Backup));
     }
 
@@ -303,6 +310,8 @@ mod tests {
     fn whatever_comes_as_rights_gives_none() {
         assert!(Rights::read(&doc! { "ok": 1.0 }).is_err());
         assert!(Rights::read(&doc! { "authInfo": { "authenticatedUsers": 1 } }).is_err());
+        let unnamed = doc! { "authenticatedUsers": [{}], "authenticatedUserRoles": [], "authenticatedUserPrivileges": [] };
+        assert!(Rights::read(&doc! { "authInfo": unnamed }).is_err());
         let odd = vec![
             doc! {},
             doc! { "resource": 1, "actions": 1 },

@@ -160,13 +160,19 @@ pub(super) fn version(answer: &Document) -> Option<Version> {
     Some(Version { major: number(0)?, minor: number(1)?, patch: number(2)? })
 }
 
+/// The version whose features data may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Compatibility {
+    At(String),
+    /// It is being changed to this one, and may be neither.
+    Between(String),
+}
+
 /// Reads the answer to `getParameter` of `featureCompatibilityVersion`.
-pub(super) fn compatibility(answer: &Document) -> Result<String, String> {
-    let found = answer.get_document("featureCompatibilityVersion").map_err(|_| "says nothing of it".to_owned())?;
-    if let Ok(target) = found.get_str("targetVersion") {
-        return Err(format!("says that it is on its way to {target}"));
-    }
-    found.get_str("version").map(str::to_owned).map_err(|_| "names no version".to_owned())
+pub(super) fn compatibility(answer: &Document) -> Option<Compatibility> {
+    let found = answer.get_document("featureCompatibilityVersion").ok()?;
+    let between = found.get_str("targetVersion").map(|target| Compatibility::Between(target.to_owned()));
+    between.or_else(|_| found.get_str("version").map(|version| Compatibility::At(version.to_owned()))).ok()
 }
 
 /// Reads the answer to `replSetGetStatus`.
@@ -246,9 +252,10 @@ mod tests {
     #[test]
     fn a_server_between_two_versions_says_so() {
         let read = |found: Document| compatibility(&doc! { "featureCompatibilityVersion": found, "ok": 1.0 });
-        assert_eq!(read(doc! { "version": "6.0" }), Ok("6.0".to_owned()));
-        assert!(read(doc! { "version": "5.0", "targetVersion": "6.0" }).unwrap_err().contains("on its way to 6.0"));
-        assert!(read(doc! {}).is_err() && compatibility(&doc! { "ok": 1.0 }).is_err());
+        assert_eq!(read(doc! { "version": "6.0" }), Some(Compatibility::At("6.0".to_owned())));
+        let between = Some(Compatibility::Between("6.0".to_owned()));
+        assert_eq!(read(doc! { "version": "5.0", "targetVersion": "6.0" }), between);
+        assert_eq!((read(doc! {}), compatibility(&doc! { "ok": 1.0 })), (None, None));
     }
 
     #[test]
