@@ -60,6 +60,7 @@ fn every_file_is_compiled() {
     none(&undeclared(&files("tests/integration", ".rs"), "tests/integration/main.rs"));
     none(&undeclared(&files("tests/docker", ".rs"), "tests/docker/main.rs"));
     none(&undeclared(&files("tests/s3", ".rs"), "tests/s3/main.rs"));
+    none(&undeclared(&files("tests/mongo", ".rs"), "tests/mongo/main.rs"));
 }
 
 #[test]

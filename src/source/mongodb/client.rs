@@ -1,0 +1,117 @@
+//! The connection: made when something is first asked, on threads of its own.
+//!
+//! Calls block. They come from threads of their own and from those of `spawn_blocking`, never from inside of an async task: tokio
+//! panics there. The driver encrypts with `ring` whatever else is linked, the same that the rest of this program uses.
+
+use std::future::{Future, IntoFuture};
+
+use bson::Document;
+
+use super::error::MongoError;
+use super::failure;
+use super::options::options;
+use super::target::Target;
+
+/// A server that can be spoken to.
+pub struct Client {
+    target: Target,
+    /// Who asks, wherever the target has named them.
+    user: Option<String>,
+    /// Taken by the end of the value only.
+    inner: Option<(mongodb::Client, tokio::runtime::Runtime)>,
+}
+
+impl Client {
+    /// Makes a connection ready. Nothing is sent before something is asked.
+    ///
+    /// Fails where the target cannot be used.
+    pub fn open(target: &Target) -> Result<Self, MongoError> {
+        let options = options(target)?;
+        let unusable =
+            |message: String, help: &str| MongoError::Unusable { place: target.place.to_string(), message, help: help.to_owned() };
+        let user = options.credential.as_ref().and_then(|credential| credential.username.clone());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("mongodb").enable_all().build();
+        let runtime = runtime.map_err(|error| unusable(format!("no thread can be started: {error}"), "try it again"))?;
+        let client = {
+            let _inside = runtime.enter();
+            mongodb::Client::with_options(options)
+        };
+        match client {
+            Ok(client) => Ok(Self { target: target.clone(), user, inner: Some((client, runtime)) }),
+            Err(error) => {
+                // to drop a runtime is forbidden where this may be called
+                runtime.shutdown_background();
+                Err(failure::meaning(target, user.as_deref(), "connect", &error))
+            }
+        }
+    }
+
+    /// The server, for people.
+    pub fn place(&self) -> String {
+        self.target.place.to_string()
+    }
+
+    /// Who asks.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The answer to a command that costs the server next to nothing.
+    pub(super) fn ask(&self, database: &str, command: Document) -> Result<Document, MongoError> {
+        let name = command.keys().next().cloned().unwrap_or_default();
+        let database = self.inner().0.database(database);
+        self.wait(self.in_time(&name, database.run_command(command).into_future()))
+    }
+
+    /// All documents of a cursor that a command opens. They are kept together: this is for lists of things, not for data.
+    pub(super) fn list(&self, database: &str, command: Document) -> Result<Vec<Document>, MongoError> {
+        let name = command.keys().next().cloned().unwrap_or_default();
+        let database = self.inner().0.database(database);
+        self.wait(async {
+            let mut cursor = self.in_time(&name, database.run_cursor_command(command).into_future()).await?;
+            let mut found = Vec::new();
+            while self.in_time(&name, cursor.advance()).await? {
+                let document = cursor.deserialize_current();
+                found.push(document.map_err(|error| failure::meaning(&self.target, self.user(), &name, &error))?);
+            }
+            Ok(found)
+        })
+    }
+
+    /// An answer, no later than the target's patience ends.
+    async fn in_time<T>(&self, command: &str, answer: impl Future<Output = mongodb::error::Result<T>>) -> Result<T, MongoError> {
+        let limit = self.target.patience.select + self.target.patience.answer;
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|error| failure::meaning(&self.target, self.user(), command, &error)),
+            Err(_) => Err(MongoError::Late { place: self.place(), command: command.to_owned(), seconds: limit.as_secs() }),
+        }
+    }
+
+    fn wait<F: Future>(&self, work: F) -> F::Output {
+        self.inner().1.block_on(work)
+    }
+
+    fn inner(&self) -> &(mongodb::Client, tokio::runtime::Runtime) {
+        self.inner.as_ref().expect("a connection has its threads")
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.place())
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some((client, runtime)) = self.inner.take() {
+            {
+                // it says goodbye in a task of its own
+                let _inside = runtime.enter();
+                drop(client);
+            }
+            // to wait for it is forbidden inside of a task, where the last holder may end
+            runtime.shutdown_background();
+        }
+    }
+}

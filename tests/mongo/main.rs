@@ -1,0 +1,12 @@
+//! Tests against a real MongoDB server, one binary: a module a promise.
+//!
+//! Servers are `mongod`, each started by the first test that needs it (`tests/mongo/serve`), as `tests/setup` has installed it. None is
+//! skipped where there is no server; it fails.
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
+
+mod catalog;
+mod probe;
+mod refusals;
+mod rights;
+mod support;
