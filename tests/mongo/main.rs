@@ -6,7 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 mod catalog;
+mod load;
 mod probe;
 mod refusals;
+mod replay;
 mod rights;
 mod support;

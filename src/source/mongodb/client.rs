@@ -6,6 +6,8 @@
 use std::future::{Future, IntoFuture};
 
 use bson::Document;
+use bson::raw::RawDocumentBuf;
+use mongodb::error::{ErrorKind, InsertManyError};
 
 use super::error::MongoError;
 use super::failure;
@@ -61,6 +63,31 @@ impl Client {
         let name = command.keys().next().cloned().unwrap_or_default();
         let database = self.inner().0.database(database);
         self.wait(self.in_time(&name, database.run_command(command).into_future()))
+    }
+
+    /// The answer to a command that may take as long as it has to.
+    pub(super) fn perform(&self, database: &str, command: RawDocumentBuf) -> Result<Document, MongoError> {
+        let name = command.iter().next().and_then(Result::ok).map(|(name, _)| name.as_str().to_owned()).unwrap_or_default();
+        let answer = self.wait(self.inner().0.database(database).run_raw_command(command).into_future());
+        answer.map_err(|error| failure::meaning(&self.target, self.user(), &name, &error))
+    }
+
+    /// Inserts documents in any order, past validators; gives those that the server refused, by place, code and reason.
+    pub(super) fn insert(
+        &self,
+        database: &str,
+        collection: &str,
+        documents: &[RawDocumentBuf],
+    ) -> Result<Vec<(usize, i32, String)>, MongoError> {
+        let collection = self.inner().0.database(database).collection::<RawDocumentBuf>(collection);
+        let insert = collection.insert_many(documents).ordered(false).bypass_document_validation(true);
+        let Err(error) = self.wait(insert.into_future()) else { return Ok(Vec::new()) };
+        match &*error.kind {
+            ErrorKind::InsertMany(InsertManyError { write_errors: Some(refused), write_concern_error: None, .. }) => {
+                Ok(refused.iter().map(|one| (one.index, one.code, self.target.redact(&one.message))).collect())
+            }
+            _ => Err(failure::meaning(&self.target, self.user(), "insert", &error)),
+        }
     }
 
     /// All documents of a cursor that a command opens. They are kept together: this is for lists of things, not for data.

@@ -128,6 +128,92 @@ pub enum MongoError {
         /// What is wrong with the answer.
         message: String,
     },
+    /// The archive cannot be read, or not as what is wanted.
+    #[error("{0}")]
+    Archive(String),
+    /// The data uses features that the server has not.
+    #[error("{place} has the features of MongoDB {has}, and the archive is of MongoDB {wants}")]
+    Features {
+        /// The server.
+        place: String,
+        /// Its feature compatibility version.
+        has: String,
+        /// The version of the server that the archive is of.
+        wants: String,
+    },
+    /// There is data where data is to be written.
+    #[error("{place} holds data already: {namespaces}")]
+    Holds {
+        /// The server.
+        place: String,
+        /// Some of the collections.
+        namespaces: String,
+    },
+    /// Documents were not taken.
+    #[error("{place}: {count} of the documents of `{namespace}` were refused, the first: {first}")]
+    Documents {
+        /// The server.
+        place: String,
+        /// The collection.
+        namespace: String,
+        /// How many of one batch.
+        count: usize,
+        /// Why.
+        first: String,
+    },
+    /// There are other documents than were written.
+    #[error("{place}: `{namespace}` has {found} documents after {wanted} were written")]
+    Count {
+        /// The server.
+        place: String,
+        /// The collection.
+        namespace: String,
+        /// How many there are.
+        found: u64,
+        /// How many were written.
+        wanted: u64,
+    },
+    /// Indexes could not be built.
+    #[error("{place}: indexes {names} of `{namespace}` could not be built: {why}")]
+    Indexes {
+        /// The server.
+        place: String,
+        /// The collection.
+        namespace: String,
+        /// The indexes that were built together.
+        names: String,
+        /// What the server said.
+        why: String,
+    },
+    /// An entry of the oplog cannot be replayed.
+    #[error("{place}: cannot replay the oplog entry at {at}: {why}")]
+    Entry {
+        /// The server.
+        place: String,
+        /// Where it stands, as `SECONDS:ORDINAL`, or from where to where.
+        at: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The oplog ended before it was to.
+    #[error("the oplog ends at {last}, before {until}")]
+    RanOut {
+        /// The last entry that there was.
+        last: String,
+        /// What was to be reached.
+        until: String,
+    },
+    /// What is kept aside could not be written or read.
+    #[error("cannot keep entries of the oplog in `{folder}`: {why}")]
+    Scratch {
+        /// Where.
+        folder: String,
+        /// Why.
+        why: String,
+    },
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl MongoError {
@@ -153,7 +239,15 @@ impl MongoError {
             Self::Standalone { .. } => {
                 "make it a replica set of one (`replication.replSetName`, then `rs.initiate()`), or leave out the oplog".to_owned()
             }
-            Self::Refused { .. } => "see the server's log".to_owned(),
+            Self::Refused { .. } | Self::Documents { .. } | Self::Indexes { .. } => "see the server's log".to_owned(),
+            Self::Archive(_) => "take another copy of the backup, or an older one".to_owned(),
+            Self::Features { wants, .. } => format!("restore to a server of MongoDB {wants}"),
+            Self::Holds { .. } => "name another place, or let `--replace` drop what is there".to_owned(),
+            Self::Count { .. } => "keep clients off the server while it is restored".to_owned(),
+            Self::Entry { .. } => "restore to an instant before it, or see the server's log".to_owned(),
+            Self::RanOut { .. } => "name an earlier instant, or look for the slice that is missing".to_owned(),
+            Self::Scratch { .. } => "make room there".to_owned(),
+            Self::Interrupted => "start it again".to_owned(),
             Self::Odd { .. } => "see that it is a server of MongoDB, and not something that only speaks like one".to_owned(),
         }
     }

@@ -11,24 +11,46 @@
 //! | `rights` | what a user may do, against what is wanted |
 //! | `server` | what a server is, out of its answers |
 //! | `probe` | asks it all of that |
-//! | `catalog`, `extended` | what collections it has, described as archives do |
+//! | `catalog`, `extended`, `described` | what collections it has, described as archives do |
+//! | `load`, `load_*`, `scope`, `indexes` | an archive back into a server |
+//! | `replay`, `replay_*`, `spool`, `quiet` | entries of the oplog into a server, up to a position |
+//! | `position`, `state` | a place in the oplog; what a server holds, to compare |
 
 mod catalog;
 mod client;
+mod described;
 mod error;
 mod extended;
 mod failure;
+mod indexes;
+mod load;
+mod load_data;
+mod load_target;
+mod load_users;
 mod options;
+mod position;
 mod probe;
+mod quiet;
+mod replay;
+mod replay_commands;
+mod replay_transactions;
 mod rights;
+mod scope;
 mod server;
+mod spool;
+mod state;
 mod target;
 mod trust;
 
 pub use catalog::{Collection, CollectionKind, catalog};
 pub use client::Client;
 pub use error::MongoError;
+pub use load::{LoadOrder, Loaded, OplogUse, load};
+pub use position::Position;
 pub use probe::{look, probe};
+pub use replay::{Open, Replayed, Replayer};
 pub use rights::{Need, Role};
+pub use scope::Selection;
 pub use server::{Kind, Member, OpTime, Server, Version, Window};
+pub use state::{Held, state};
 pub use target::{Patience, Place, Target, Tls};

@@ -59,6 +59,8 @@ pub(super) fn options(target: &Target) -> Result<ClientOptions, MongoError> {
         options.direct_connection = Some(true);
     }
     options.app_name = Some(NAME.to_owned());
+    // what is written again after an error is for who writes to decide
+    options.retry_writes = Some(false);
     options.connect_timeout = Some(target.patience.connect);
     options.server_selection_timeout = Some(target.patience.select);
     if options.selection_criteria.is_none() {

@@ -1,0 +1,1 @@
+//! Entries of the oplog into real servers.
