@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
-use bson::{Bson, Document, doc};
+use bson::{Bson, Document, Timestamp, doc};
 use lucid_policy::archive::mongodump::{Kind, Namespace, Prelude, Writer};
 use lucid_policy::source::Watch;
 use lucid_policy::source::mongodb::{Client, LoadOrder, Loaded, MongoError, OplogUse, Selection, load, state};
@@ -164,4 +164,75 @@ fn a_capped_collection_keeps_its_order() {
     let found = server.run("made", doc! { "find": "capped", "sort": { "$natural": 1 }, "batchSize": 6000 });
     let found = found.get_document("cursor").unwrap().get_array("firstBatch").unwrap().clone();
     assert!(found.iter().eq(documents.iter().map(|one| Bson::Document(one.clone())).collect::<Vec<_>>().iter()));
+}
+
+/// What the server has in `made.c`, and the names of its indexes.
+fn seen(server: &Server) -> (Vec<Bson>, Vec<String>) {
+    let batch = |command| server.run("made", command).get_document("cursor").unwrap().get_array("firstBatch").unwrap().clone();
+    let names = batch(doc! { "listIndexes": "c" });
+    let names = names.iter().map(|one| one.as_document().unwrap().get_str("name").unwrap().to_owned()).collect();
+    (batch(doc! { "find": "c", "sort": { "_id": 1 } }), names)
+}
+
+/// The dump has read some documents before the entries of its oplog and some after them.
+#[test]
+fn a_dump_in_motion_is_settled_by_its_oplog() {
+    let server = Server::start("open");
+    let unique = r#"{"indexes":[{"v":{"$numberInt":"2"},"key":{"k":{"$numberInt":"1"}},"name":"by_k","unique":true},{"v":{"$numberInt":"2"},"key":{"j":{"$numberInt":"1"}},"name":"by_j"}]}"#;
+    let entry = |ordinal: u32, op: &str, ns: &str, o: Document, o2: Option<Document>| {
+        let at = Timestamp { time: 100, increment: ordinal };
+        let mut entry = doc! { "op": op, "ns": ns, "o": o, "ts": at, "t": 1_i64, "v": 2_i64 };
+        entry.extend(o2.map(|o2| doc! { "o2": o2 }).unwrap_or_default());
+        entry
+    };
+    let diff = |k: i32| doc! { "$v": 2, "diff": { "u": { "k": k } } };
+    let oplog = [
+        entry(1, "u", "made.c", diff(3), Some(doc! { "_id": 1 })),
+        // was there already, and is gone by the time that the dump came by
+        entry(2, "u", "made.c", diff(8), Some(doc! { "_id": 9 })),
+        entry(3, "u", "made.c", diff(1), Some(doc! { "_id": 2 })),
+        entry(4, "d", "made.c", doc! { "_id": 9 }, None),
+        entry(5, "c", "made.$cmd", doc! { "dropIndexes": "c", "index": "by_j" }, None),
+        entry(6, "c", "made.$cmd", doc! { "commitIndexBuild": "c", "indexes": [{ "v": 2, "key": { "z": 1 }, "name": "by_z" }] }, None),
+        entry(7, "c", "made.$cmd", doc! { "collMod": "c", "index": { "name": "by_k", "hidden": true } }, None),
+        entry(8, "i", "made.c", doc! { "_id": 4, "k": 4 }, None),
+    ];
+    let documents = [doc! { "_id": 1, "k": 1 }, doc! { "_id": 2, "k": 1 }, doc! { "_id": 4, "k": 4 }];
+    let bytes = archive("6.0.5", unique, &documents, Some(&oplog));
+    let loaded = put(&server, &bytes, &order(Selection::All, None, false)).unwrap();
+    let wanted: Vec<Bson> = [(1, 3), (2, 1), (4, 4)].map(|(id, k)| Bson::Document(doc! { "_id": id, "k": k })).to_vec();
+    assert_eq!(seen(&server), (wanted.clone(), ["_id_", "by_k", "by_z"].map(str::to_owned).to_vec()));
+    assert_eq!((loaded.replayed, loaded.open.last().unwrap().to_string().as_str()), (8, "100:8"));
+
+    // under another name too; without its oplog it is not of one instant, which the index shows
+    let one = Selection::Collection("made".to_owned(), "c".to_owned());
+    put(&server, &bytes, &order(one.clone(), Some("d"), false)).unwrap();
+    let client = Client::open(&server.target()).unwrap();
+    let held = state(&client, &Selection::Database("made".to_owned())).unwrap();
+    assert_eq!(held["made.d"], held["made.c"]);
+    let left = LoadOrder { oplog: OplogUse::Leave, ..order(one, Some("e"), false) };
+    assert!(matches!(put(&server, &bytes, &left).unwrap_err(), MongoError::Indexes { .. }));
+    let until = LoadOrder { until: Some("100:4".parse().unwrap()), ..order(Selection::All, None, true) };
+    assert_eq!(put(&server, &bytes, &until).unwrap().replayed, 4);
+    assert_eq!(seen(&server), (wanted, ["_id_", "by_k", "by_j"].map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn the_roles_that_are_asked_for_are_enough() {
+    let server = Server::start("set");
+    let roles = ["backup", "restore", "readWriteAnyDatabase", "dbAdminAnyDatabase", "clusterMonitor"];
+    let client = Client::open(&server.user(&roles)).unwrap();
+    let watch = Watch { progress: &|_, _| {}, cancel: &AtomicBool::new(false) };
+    let loaded = load(&client, &mut &*OPLOG, &order(Selection::All, None, false), &watch).unwrap();
+    assert!(loaded.warnings.len() == 1 && loaded.warnings[0].contains("goes on deleting"), "{:?}", loaded.warnings);
+    let expected: Value = serde_json::from_str(EXPECTED).unwrap();
+    compare(&server, &expected["oplog"]);
+}
+
+#[test]
+fn who_asks_to_stop_is_heard() {
+    let client = Client::open(&open().target()).unwrap();
+    let watch = Watch { progress: &|_, _| {}, cancel: &AtomicBool::new(true) };
+    let aside = order(Selection::Database("other1".to_owned()), Some("stopped"), false);
+    assert_eq!(load(&client, &mut &*PLAIN, &aside, &watch).unwrap_err(), MongoError::Interrupted);
 }

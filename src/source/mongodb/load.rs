@@ -38,7 +38,8 @@ pub struct LoadOrder {
     pub rename: Option<String>,
     /// Whether what is there is dropped; of the whole also what the archive has not.
     pub replace: bool,
-    /// The last entry of the archive's own oplog that counts.
+    /// The last entry of the archive's own oplog that counts. Before the end of that oplog documents may be newer than this, and so
+    /// not of one instant.
     pub until: Option<Position>,
     /// What is done with that oplog.
     pub oplog: OplogUse,

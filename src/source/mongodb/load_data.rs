@@ -133,6 +133,8 @@ impl<'a> Loader<'a> {
         }
         self.give(&send, batch);
         (watch.progress)(all, entries);
+        // without it the threads would wait for more
+        drop(send);
         Ok(())
     }
 

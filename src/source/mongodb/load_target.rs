@@ -138,8 +138,9 @@ impl Aim {
         self.fates.iter().any(|fate| matches!(fate, Fate::Oplog))
     }
 
+    /// Whether users or roles may come, out of the archive or of its oplog.
     pub(super) fn has_users(&self) -> bool {
-        self.fates.iter().any(|fate| matches!(fate, Fate::Waiting(_)))
+        self.whole && (self.settles() || self.fates.iter().any(|fate| matches!(fate, Fate::Waiting(_))))
     }
 
     /// What is on the server now; refused if it would have to be replaced and may not be.
@@ -207,7 +208,7 @@ impl Aim {
 
 fn create(client: &Client, made: &Made) -> Result<(), MongoError> {
     let mut command = doc! { "create": &made.name };
-    // made of the collection's own by the server
+    // not what stands for the collection itself, nor what no server takes any more
     command.extend(made.options.clone().into_iter().filter(|(name, _)| name != "create" && name != "autoIndexId"));
     perform(client, &made.database, &command).map(drop)
 }

@@ -20,7 +20,7 @@ use super::load_users::{ROLES, USERS};
 use super::position::Position;
 use super::quiet::Quiet;
 use super::replay_transactions::{Key, Transactions};
-use super::scope::Scope;
+use super::scope::{Scope, Selection};
 use super::server::{Version, version};
 
 /// Most operations of a batch.
@@ -81,7 +81,8 @@ pub struct Replayer<'c> {
     from: Position,
     is_atomic: bool,
     scratch: PathBuf,
-    _quiet: Option<Quiet<'c>>,
+    /// Held for its end.
+    quiet: Option<Quiet<'c>>,
     warnings: Vec<String>,
 }
 
@@ -94,7 +95,7 @@ impl<'c> Replayer<'c> {
         let (quiet, warning) = Quiet::new(client);
         let mut replayer = Self::with(client, version, until, Scope::everything(), None, scratch);
         replayer.open = since;
-        replayer._quiet = Some(quiet);
+        replayer.quiet = Some(quiet);
         replayer.warnings.extend(warning);
         Ok(replayer)
     }
@@ -135,7 +136,7 @@ impl<'c> Replayer<'c> {
             from: nowhere,
             is_atomic: version <= LAST_ATOMIC,
             scratch: scratch.to_owned(),
-            _quiet: None,
+            quiet: None,
             warnings: Vec::new(),
         }
     }
@@ -172,6 +173,7 @@ impl<'c> Replayer<'c> {
             let last = self.open.last.map_or("its beginning".to_owned(), |last| last.to_string());
             return Err(MongoError::RanOut { last, until: until.to_string() });
         }
+        drop(self.quiet.take());
         let undone = self.open.transactions.len();
         Ok(Replayed { entries: self.entries, last: self.open.last, undone, warnings: self.warnings })
     }
@@ -277,6 +279,10 @@ impl<'c> Replayer<'c> {
                 return Ok(());
             }
             return Err(self.wrong("it changes `admin.system.version`, which a restore does not"));
+        }
+        let is_of_users = database == "admin" && matches!(collection, "system.users" | "system.roles");
+        if is_of_users && self.scope.selection != Selection::All {
+            return Ok(());
         }
         let Some((database, collection)) = self.scope.namespace(database, collection) else { return Ok(()) };
         if collection == "system.views" {

@@ -7,7 +7,7 @@ use super::error::MongoError;
 use super::indexes::build;
 use super::load_target::{discard, find, perform};
 use super::replay::Replayer;
-use super::scope::BUCKETS;
+use super::scope::{BUCKETS, Selection};
 
 /// There is no such collection, or no such index.
 const GONE: [i32; 2] = [26, 27];
@@ -25,7 +25,7 @@ impl Replayer<'_> {
         }
         if name == "dropDatabase" {
             let Some(database) = self.scope.database(database).map(str::to_owned) else { return Ok(()) };
-            if !matches!(self.scope.selection, super::scope::Selection::Collection(..)) {
+            if !matches!(self.scope.selection, Selection::Collection(..)) {
                 self.flush()?;
                 self.run(&database, &doc! { "dropDatabase": 1 })?;
                 if let Some(deferred) = &mut self.deferred {
@@ -53,14 +53,11 @@ impl Replayer<'_> {
                 self.run_leniently(&database, &doc! { "drop": &collection }, lenient)
             }
             "createIndexes" | "commitIndexBuild" => {
-                let specifications = match command.remove("indexes") {
-                    Some(Bson::Array(listed)) => {
-                        listed.into_iter().filter_map(|one| if let Bson::Document(one) = one { Some(one) } else { None }).collect()
-                    }
-                    _ => {
-                        command.remove("createIndexes");
-                        vec![command]
-                    }
+                let specifications = if let Some(Bson::Array(listed)) = command.remove("indexes") {
+                    listed.into_iter().filter_map(|one| if let Bson::Document(one) = one { Some(one) } else { None }).collect()
+                } else {
+                    command.remove("createIndexes");
+                    vec![command]
                 };
                 match &mut self.deferred {
                     Some(deferred) => {
@@ -87,7 +84,7 @@ impl Replayer<'_> {
                     return Ok(());
                 }
                 command.insert("collMod", &collection);
-                self.apply(&database, command)
+                self.apply(&database, &command)
             }
             _ => {
                 command.insert("convertToCapped", &collection);
@@ -107,7 +104,7 @@ impl Replayer<'_> {
         }
         let Some(series) = collection.strip_prefix(BUCKETS) else {
             command.insert("create", collection);
-            return self.apply(database, command);
+            return self.apply(database, &command);
         };
         // the buckets come with the view that is the time series
         command.insert("create", series);
@@ -164,14 +161,14 @@ impl Replayer<'_> {
     /// The database has its new name already; the collection may need one.
     fn unscoped(&self, database: &str, name: &str) -> Option<(String, String)> {
         match &self.scope.selection {
-            super::scope::Selection::Collection(..) => self.scope.namespace(database, name),
+            Selection::Collection(..) => self.scope.namespace(database, name),
             _ => Some((database.to_owned(), name.to_owned())),
         }
     }
 
     /// Runs a command through `applyOps`, which takes more than the command itself would.
-    fn apply(&mut self, database: &str, command: Document) -> Result<(), MongoError> {
-        let command = RawDocumentBuf::try_from(&command).map_err(|_| self.wrong("its command cannot be written"))?;
+    fn apply(&mut self, database: &str, command: &Document) -> Result<(), MongoError> {
+        let command = RawDocumentBuf::try_from(command).map_err(|_| self.wrong("its command cannot be written"))?;
         let operation = rawdoc! { "o": command };
         self.push(&operation, "c", &format!("{database}.$cmd"))?;
         self.flush()

@@ -29,13 +29,12 @@ impl Spool {
 
     /// Empties the memory into the file.
     pub(super) fn spill(&mut self, folder: &Path) -> Result<(), MongoError> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let file = rustix::fs::open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
-                let file = file.map_err(|error| failed(folder, &error.into()))?;
-                self.file.insert(BufWriter::new(File::from(file)))
-            }
+        let file = if let Some(file) = &mut self.file {
+            file
+        } else {
+            let file = rustix::fs::open(folder, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
+            let file = file.map_err(|error| failed(folder, &error.into()))?;
+            self.file.insert(BufWriter::new(File::from(file)))
         };
         file.write_all(&self.memory).map_err(|error| failed(folder, &error))?;
         self.memory = Vec::new();
