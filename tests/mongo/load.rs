@@ -9,7 +9,7 @@ use lucid_policy::source::Watch;
 use lucid_policy::source::mongodb::{Client, LoadOrder, Loaded, MongoError, OplogUse, Selection, load, state};
 use serde_json::Value;
 
-use crate::support::{Server, open};
+use crate::support::{Server, alone, open};
 
 const PLAIN: &[u8] = include_bytes!("../integration/formats/mongodump/plain.archive");
 const OPLOG: &[u8] = include_bytes!("../integration/formats/mongodump/oplog.archive");
@@ -196,13 +196,17 @@ fn a_dump_in_motion_is_settled_by_its_oplog() {
         entry(6, "c", "made.$cmd", doc! { "commitIndexBuild": "c", "indexes": [{ "v": 2, "key": { "z": 1 }, "name": "by_z" }] }, None),
         entry(7, "c", "made.$cmd", doc! { "collMod": "c", "index": { "name": "by_k", "hidden": true } }, None),
         entry(8, "i", "made.c", doc! { "_id": 4, "k": 4 }, None),
+        entry(9, "c", "admin.$cmd", doc! { "create": "system.roles" }, None),
+        entry(10, "i", "admin.system.roles", doc! { "_id": "made.r", "role": "r", "db": "made", "privileges": [], "roles": [] }, None),
     ];
     let documents = [doc! { "_id": 1, "k": 1 }, doc! { "_id": 2, "k": 1 }, doc! { "_id": 4, "k": 4 }];
     let bytes = archive("6.0.5", unique, &documents, Some(&oplog));
     let loaded = put(&server, &bytes, &order(Selection::All, None, false)).unwrap();
     let wanted: Vec<Bson> = [(1, 3), (2, 1), (4, 4)].map(|(id, k)| Bson::Document(doc! { "_id": id, "k": k })).to_vec();
     assert_eq!(seen(&server), (wanted.clone(), ["_id_", "by_k", "by_z"].map(str::to_owned).to_vec()));
-    assert_eq!((loaded.replayed, loaded.open.last().unwrap().to_string().as_str()), (8, "100:8"));
+    assert_eq!((loaded.replayed, loaded.open.last().unwrap().to_string().as_str()), (10, "100:10"));
+    let roles = server.run("made", doc! { "rolesInfo": 1 });
+    assert_eq!(roles.get_array("roles").unwrap().len(), 1);
 
     // under another name too; without its oplog it is not of one instant, which the index shows
     let one = Selection::Collection("made".to_owned(), "c".to_owned());
@@ -227,6 +231,24 @@ fn the_roles_that_are_asked_for_are_enough() {
     assert!(loaded.warnings.len() == 1 && loaded.warnings[0].contains("goes on deleting"), "{:?}", loaded.warnings);
     let expected: Value = serde_json::from_str(EXPECTED).unwrap();
     compare(&server, &expected["oplog"]);
+
+    let held = load(&client, &mut &*PLAIN, &order(Selection::All, None, false), &watch).unwrap_err();
+    assert!(matches!(held, MongoError::Holds { .. }));
+    let loaded = load(&client, &mut &*PLAIN, &order(Selection::All, None, true), &watch).unwrap();
+    assert!(loaded.warnings.len() == 2 && loaded.warnings[1].contains("who restores"), "{:?}", loaded.warnings);
+    // the user of the server's start has gone with all that the archive has not
+    assert!(!state(&client, &Selection::All).unwrap().is_empty());
+}
+
+#[test]
+fn a_standalone_takes_an_archive_with_its_oplog() {
+    let server = alone();
+    put(server, OPLOG, &order(Selection::Database("shop1".to_owned()), Some("aside"), false)).unwrap();
+    let held = state(&Client::open(&server.target()).unwrap(), &Selection::Database("aside".to_owned())).unwrap();
+    let expected: Value = serde_json::from_str(EXPECTED).unwrap();
+    for name in ["items", "orders", "capped"] {
+        assert_eq!(held[&format!("aside.{name}")].digest.as_deref(), expected["oplog"]["shop1"]["collections"][name].as_str());
+    }
 }
 
 #[test]

@@ -92,9 +92,12 @@ fn numbered(from: i32, count: i32) -> Vec<Document> {
     (from..from + count).map(|number| doc! { "_id": number, "n": number, "l": [number, 2], "d": { "x": number } }).collect()
 }
 
-/// What the writer does, one step at a time; between any two the state is one that can be asked for.
-fn steps() -> Vec<Box<dyn Fn(&Writer)>> {
-    let run = |command: Document| -> Box<dyn Fn(&Writer)> {
+/// What the writer does at once.
+type Step = Box<dyn Fn(&Writer)>;
+
+/// One after the other; between any two the state is one that can be asked for.
+fn steps() -> Vec<Step> {
+    let run = |command: Document| -> Step {
         Box::new(move |writer| {
             writer.run(command.clone());
         })
@@ -145,6 +148,33 @@ fn steps() -> Vec<Box<dyn Fn(&Writer)>> {
             let rename = doc! { "renameCollection": "shop.b", "to": "shop.target", "dropTarget": true };
             writer.runtime.block_on(async { writer.client.database("admin").run_command(rename).await.unwrap() });
         }),
+        // made beside and put in its place
+        run(doc! { "aggregate": "a", "pipeline": [{ "$match": { "n": { "$lt": 20 } } }, { "$out": "out" }], "cursor": {} }),
+        run(doc! { "convertToCapped": "out", "size": 100_000 }),
+        run(doc! { "createIndexes": "fresh", "indexes": [
+            { "key": { "t": 1 }, "name": "t", "expireAfterSeconds": 3600 }, { "key": { "s": "text" }, "name": "s" },
+            { "key": { "p": 1 }, "name": "p", "unique": true, "partialFilterExpression": { "p": { "$gt": 5 } } },
+        ] }),
+        run(doc! { "dropIndexes": "fresh", "index": ["t", "p"] }),
+        Box::new(|writer| {
+            let index = doc! { "createIndexes": "within", "indexes": [{ "key": { "n": 1 }, "name": "n" }] };
+            writer.transaction(vec![doc! { "create": "within" }, index, doc! { "insert": "within", "documents": numbered(0, 2) }], true);
+            let within = writer.client.database("shop").collection::<Document>("within");
+            writer.runtime.block_on(async {
+                // each of these may be tried twice, and the server notes what is needed for it
+                within.find_one_and_update(doc! { "_id": 1 }, doc! { "$inc": { "n": 5 } }).await.unwrap();
+                within.find_one_and_delete(doc! { "_id": 0 }).await.unwrap();
+                within.insert_many(numbered(10, 30)).await.unwrap();
+            });
+        }),
+        // the largest document that a server takes
+        Box::new(|writer| {
+            let frame = doc! { "_id": 1, "t": "" }.to_vec().unwrap().len();
+            let large = doc! { "_id": 1, "t": "x".repeat((16 << 20) - frame) };
+            let collection = writer.client.database("shop").collection::<Document>("large");
+            writer.runtime.block_on(async { collection.insert_one(large).await.unwrap() });
+        }),
+        run(doc! { "createUser": "ann", "pwd": "x", "roles": [{ "role": "read", "db": "shop" }] }),
         run(doc! { "drop": "clustered" }),
         run(doc! { "drop": "seen" }),
         run(doc! { "drop": "series" }),
@@ -152,6 +182,8 @@ fn steps() -> Vec<Box<dyn Fn(&Writer)>> {
             let away = writer.client.database("away");
             writer.runtime.block_on(async {
                 away.run_command(doc! { "insert": "c", "documents": numbered(0, 3) }).await.unwrap();
+                away.run_command(doc! { "create": "v", "viewOn": "c", "pipeline": [] }).await.unwrap();
+                away.run_command(doc! { "create": "s", "timeseries": { "timeField": "t" } }).await.unwrap();
                 away.run_command(doc! { "dropDatabase": 1 }).await.unwrap();
             });
         }),
@@ -194,6 +226,9 @@ fn every_instant_comes_back_as_it_was() {
     assert_eq!((done.entries, done.last, done.undone), (entries.len() as u64, Some(position(&entries[entries.len() - 1])), 0));
     assert_eq!(held(&target), instants[last].1);
 
+    let users = target.run("shop", doc! { "usersInfo": "ann" });
+    assert_eq!(users.get_array("users").unwrap().len(), 1);
+
     let beyond = Position { seconds: instants[last].0.seconds + 1000, ordinal: 1 };
     let error = replay(&target, &[], Some(beyond)).unwrap_err();
     assert!(matches!(&error, MongoError::RanOut { until, .. } if *until == beyond.to_string()), "{error}");
@@ -229,7 +264,9 @@ fn transactions_over_several_entries_are_done_whole_or_not_at_all() {
     let server = Server::start("open");
     let inserts = |ids: &[i32]| {
         let mut list = RawArrayBuf::new();
-        ids.iter().for_each(|id| list.push(insert(*id)));
+        for id in ids {
+            list.push(insert(*id));
+        }
         list
     };
     let prepare = |ids: &[i32]| rawdoc! { "applyOps": inserts(ids), "prepare": true };
@@ -257,6 +294,18 @@ fn transactions_over_several_entries_are_done_whole_or_not_at_all() {
     }
     let error = replay(&server, &entries[3..4], None).unwrap_err();
     assert!(error.to_string().contains("at 100:4: it commits a transaction that began before"), "{error}");
+}
+
+#[test]
+fn a_transaction_larger_than_memory_may_be_waits_in_a_file() {
+    let server = Server::start("open");
+    let large = |id: i32| rawdoc! { "op": "i", "ns": "shop.t", "o": { "_id": id, "t": "x".repeat(14 << 20) } };
+    let mut entries = vec![entry(1, "c", "shop.$cmd", rawdoc! { "create": "t" })];
+    entries.extend((0..6).map(|id| part(2 + id, 1, rawdoc! { "applyOps": [large(id.cast_signed())], "partialTxn": true })));
+    entries.push(part(10, 1, rawdoc! { "applyOps": [insert(6)], "count": 7_i64 }));
+    assert_eq!(replay(&server, &entries, None).unwrap(), (8, 0));
+    let counted = server.run("shop", doc! { "count": "t", "query": { "_id": { "$gte": 0 } } });
+    assert_eq!(counted.get_i32("n").unwrap(), 7);
 }
 
 #[test]

@@ -112,11 +112,10 @@ pub fn load(client: &Client, archive: &mut (dyn Read + Send), order: &LoadOrder,
     })?;
     let (replayed, open, indexes) = replayer.close()?;
     indexes.build(client)?;
-    if aim.has_users() {
-        load_users::merge(client, order.replace)?;
-    }
+    let kept = if aim.has_users() { load_users::merge(client, order.replace)? } else { None };
+    let kept = kept.map(|user| format!("user `{user}`, who restores, is not in the archive and stays on {}", client.place()));
     drop(quiet);
-    Ok(Loaded { documents, replayed, open, warnings: warning.into_iter().collect() })
+    Ok(Loaded { documents, replayed, open, warnings: warning.into_iter().chain(kept).collect() })
 }
 
 /// Data of a newer server may use what an older one misreads.

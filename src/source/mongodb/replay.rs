@@ -67,6 +67,8 @@ pub struct Replayer<'c> {
     pub(super) scope: Scope,
     /// Indexes that wait for the end; only over a dump that was taken in motion.
     pub(super) deferred: Option<Indexes>,
+    /// Collections of users and roles that are known to be there.
+    pub(super) waiting: Vec<&'static str>,
     until: Option<Position>,
     /// Whether an entry at the position or beyond it was seen.
     reached: bool,
@@ -125,6 +127,7 @@ impl<'c> Replayer<'c> {
             client,
             scope,
             deferred,
+            waiting: Vec::new(),
             until,
             reached: false,
             open: Open::default(),
@@ -288,11 +291,12 @@ impl<'c> Replayer<'c> {
         if collection == "system.views" {
             return self.view(operation, kind, &database);
         }
-        let name = match (database.as_str(), collection.as_str(), &self.deferred) {
-            ("admin", "system.users", Some(_)) => USERS,
-            ("admin", "system.roles", Some(_)) => ROLES,
-            (_, name, _) => name,
-        };
+        let mut name = collection.as_str();
+        if is_of_users && self.deferred.is_some() {
+            let waiting = if name == "system.users" { USERS } else { ROLES };
+            self.make_waiting(waiting)?;
+            name = waiting;
+        }
         self.push(operation, kind, &format!("{database}.{name}"))
     }
 
