@@ -24,7 +24,6 @@ use super::quiet::Quiet;
 use super::replay::{Open, Replayer};
 use super::rights::Need;
 use super::scope::{Scope, Selection};
-use super::server::Version;
 use super::state::count;
 use crate::archive::mongodump::{ArchiveError, Reader};
 use crate::source::Watch;
@@ -135,6 +134,3 @@ fn check_features(client: &Client, has: &str, wants: &str) -> Result<(), MongoEr
 pub(super) fn unreadable(error: &ArchiveError) -> MongoError {
     MongoError::Archive(error.to_string())
 }
-
-/// The last version whose `applyOps` takes several operations as one unless it is told not to.
-pub(super) const LAST_ATOMIC: Version = Version { major: 6, minor: 1, patch: u32::MAX };

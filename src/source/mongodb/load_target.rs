@@ -16,7 +16,7 @@ use super::scope::{BUCKETS, Scope, Selection};
 use crate::archive::mongodump::{Kind, Prelude};
 
 /// There is no such collection.
-const GONE: i32 = 26;
+pub(super) const GONE: i32 = 26;
 /// So many names are enough for a message.
 const NAMED: usize = 5;
 

@@ -7,6 +7,7 @@
 //! Refused, naming the entry: operations and commands that are not known, changes of `admin.system.version`, whatever the server does
 //! not take. `local`, `config` and what says nothing are passed over.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bson::raw::{RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
@@ -15,7 +16,7 @@ use bson::{Bson, doc};
 use super::client::Client;
 use super::error::MongoError;
 use super::indexes::Indexes;
-use super::load::LAST_ATOMIC;
+use super::load_target::{GONE, find, perform};
 use super::load_users::{ROLES, USERS};
 use super::position::Position;
 use super::quiet::Quiet;
@@ -27,6 +28,9 @@ use super::server::{Version, version};
 const OPERATIONS: usize = 1000;
 /// Most bytes of a batch, but for its last operation.
 const BYTES: usize = 8 << 20;
+
+/// The last version whose `applyOps` takes several operations as one unless it is told not to.
+const LAST_ATOMIC: Version = Version { major: 6, minor: 1, patch: u32::MAX };
 
 /// Where a replay goes on: the last entry that was seen, and transactions that were open there.
 #[derive(Default)]
@@ -79,6 +83,8 @@ pub struct Replayer<'c> {
     batch: RawArrayBuf,
     operations: usize,
     bytes: usize,
+    /// The collections of the batch; only over a dump.
+    namespaces: BTreeSet<(String, String)>,
     /// The first entry of the batch.
     from: Position,
     is_atomic: bool,
@@ -136,6 +142,7 @@ impl<'c> Replayer<'c> {
             batch: RawArrayBuf::new(),
             operations: 0,
             bytes: 0,
+            namespaces: BTreeSet::new(),
             from: nowhere,
             is_atomic: version <= LAST_ATOMIC,
             scratch: scratch.to_owned(),
@@ -297,7 +304,12 @@ impl<'c> Replayer<'c> {
             self.make_waiting(waiting)?;
             name = waiting;
         }
-        self.push(operation, kind, &format!("{database}.{name}"))
+        let namespace = format!("{database}.{name}");
+        self.push(operation, kind, &namespace)?;
+        if self.deferred.is_some() {
+            self.namespaces.insert((database.clone(), name.to_owned()));
+        }
+        Ok(())
     }
 
     /// Puts an operation into the batch, under a namespace.
@@ -344,7 +356,20 @@ impl<'c> Replayer<'c> {
         self.bytes = 0;
         let at = if self.from == self.at { self.at.to_string() } else { format!("{} to {}", self.from, self.at) };
         let failed = |why: String| MongoError::Entry { place: self.client.place(), at: at.clone(), why };
-        let answer = self.client.perform("admin", command).map_err(|error| match error {
+        let again = self.deferred.is_some().then(|| command.clone());
+        let mut answer = self.client.perform("admin", command);
+        if let (Some(again), Err(MongoError::Refused { code: Some(GONE), .. })) = (again, &answer) {
+            // the dump came by after the collection was dropped, which is still to be replayed
+            for (database, collection) in &self.namespaces {
+                if find(self.client, database, collection)?.is_none() {
+                    perform(self.client, database, &doc! { "create": collection }).map_err(|error| failed(error.to_string()))?;
+                }
+            }
+            // what was done of it already comes to the same again
+            answer = self.client.perform("admin", again);
+        }
+        self.namespaces.clear();
+        let answer = answer.map_err(|error| match error {
             MongoError::Refused { .. } => failed(error.to_string()),
             other => other,
         })?;

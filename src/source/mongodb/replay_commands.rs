@@ -90,6 +90,10 @@ impl Replayer<'_> {
                 {
                     return Ok(());
                 }
+                if self.deferred.is_some() && find(self.client, &database, &collection)?.is_none() {
+                    // it is still to be dropped
+                    return Ok(());
+                }
                 command.insert("collMod", &collection);
                 self.apply(&database, &command)
             }
