@@ -263,3 +263,18 @@ fn who_asks_to_stop_is_heard() {
     let aside = order(Selection::Database("other1".to_owned()), Some("stopped"), false);
     assert_eq!(load(&client, &mut &*PLAIN, &aside, &watch).unwrap_err(), MongoError::Interrupted);
 }
+
+#[test]
+fn many_documents_and_the_largest_go_through_all_threads() {
+    let server = open();
+    let mut documents: Vec<Document> = (0..25_000).map(|number| doc! { "_id": number, "n": number }).collect();
+    let frame = doc! { "_id": 0, "t": "" }.to_vec().unwrap().len();
+    documents.extend((30_000..30_004).map(|id| doc! { "_id": id, "t": "x".repeat((16 << 20) - frame) }));
+    let aside = order(Selection::Collection("made".to_owned(), "c".to_owned()), Some("many"), false);
+    let loaded = put(server, &archive("6.0.5", "{}", &documents, None), &aside).unwrap();
+    assert_eq!(loaded.documents, [("made.many".to_owned(), 25_004)]);
+    let group = doc! { "$group": { "_id": 0, "n": { "$sum": 1 }, "sum": { "$sum": "$n" } } };
+    let answer = server.run("made", doc! { "aggregate": "many", "pipeline": [group], "cursor": {} });
+    let found = answer.get_document("cursor").unwrap().get_array("firstBatch").unwrap();
+    assert_eq!(found, &[Bson::Document(doc! { "_id": 0, "n": 25_004, "sum": 312_487_500 })]);
+}
