@@ -245,6 +245,9 @@ impl From<UnsealError> for ReadError {
 /// What is damaged, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
+    /// What the stream holds is not of the form that it was written in.
+    #[error("{0}")]
+    Inside(String),
     /// A compressed frame does not decompress to what it announces.
     #[error("frame {number} (at stored byte {offset}): {reason}")]
     Frame {

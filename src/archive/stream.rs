@@ -3,12 +3,13 @@
 //! What a command prints is stored as `<name>.zst`: independent frames and a seek table, as in [`super::frames_out`], without any
 //! structure inside. Its BLAKE3 and length go into the caller's record.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::atomic::AtomicBool;
 
 use super::error::{Damage, MemberName, PackError, ReadError};
 use super::frames_in::{Bytes, Source, with_bytes};
-use super::frames_out::{DEFAULT_LEVEL, FRAME_BYTES, FrameOptions, with_frames};
+use super::frames_out::{DEFAULT_LEVEL, FRAME_BYTES, FrameOptions, FrameSink, with_frames};
+use super::mongodump;
 use super::pack::default_threads;
 use super::verify::check_table;
 
@@ -72,6 +73,47 @@ pub fn compress(
     Ok(Streamed { bytes, digest, payload_bytes, frames: table.frames().len() as u64 })
 }
 
+/// Compresses what `write` writes. What went wrong with the payload comes before what `write` says of it.
+pub fn compress_from<T, E>(
+    payload: &mut (dyn Write + Send),
+    options: StreamOptions,
+    cancel: &AtomicBool,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
+) -> Result<Result<T, E>, PackError> {
+    let frames = FrameOptions { level: options.level, threads: options.threads, frame_bytes: options.frame_bytes.clamp(512, 1 << 28) };
+    let (written, _) = with_frames(payload, frames, cancel, |sink| {
+        let mut plain = Plain { sink, failed: None };
+        let written = write(&mut plain);
+        match plain.failed {
+            Some(error) => Err(error),
+            None => Ok(written),
+        }
+    })?;
+    Ok(written)
+}
+
+/// A payload that takes plain bytes.
+struct Plain<'a, 'b> {
+    sink: &'a mut FrameSink<'b>,
+    failed: Option<PackError>,
+}
+
+impl Write for Plain<'_, '_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if self.failed.is_none() {
+            self.failed = self.sink.write(buffer).err();
+        }
+        match self.failed {
+            Some(_) => Err(io::Error::other("the payload cannot be written")),
+            None => Ok(buffer.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Decompresses a payload into `out`. The digest is the caller's to compare, or use [`verify_stream`].
 pub fn decompress(
     payload: &mut (dyn Read + Send),
@@ -96,6 +138,44 @@ pub fn verify_stream(
         Some((bytes, _)) if bytes != streamed.bytes => Err(Damage::Stream("length").into()),
         Some((_, digest)) if digest != streamed.digest => Err(Damage::Stream("digest").into()),
         _ => Ok(streamed),
+    }
+}
+
+/// Checks a payload whose stream is an archive of mongodump: its frames, and everything that the archive says of itself.
+pub fn verify_dump(payload: &mut (dyn Read + Send), threads: usize, cancel: &AtomicBool) -> Result<mongodump::Verified, ReadError> {
+    let (verified, seen) = with_bytes(Source::Stream(payload), threads, cancel, |bytes: &mut Bytes| {
+        let mut plain = Unpacked { bytes, failed: None };
+        let verified = mongodump::verify(&mut plain);
+        match plain.failed {
+            Some(error) => Err(error),
+            None => verified.map_err(|error| Damage::Inside(error.to_string()).into()),
+        }
+    })?;
+    check_table(&seen)?;
+    Ok(verified)
+}
+
+/// The plain bytes of a payload.
+pub(super) struct Unpacked<'a> {
+    pub bytes: &'a mut Bytes,
+    /// Why it could not be read to its end.
+    pub failed: Option<ReadError>,
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let have = match self.bytes.fill() {
+            Ok(have) if self.failed.is_none() => have,
+            Ok(_) => return Err(io::Error::other("the payload cannot be read")),
+            Err(error) => {
+                self.failed.get_or_insert(error);
+                return Err(io::Error::other("the payload cannot be read"));
+            }
+        };
+        let count = have.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&have[..count]);
+        self.bytes.consume(count);
+        Ok(count)
     }
 }
 

@@ -52,6 +52,11 @@ impl Screen {
         Self { color, quiet, interactive: io::stdin().is_terminal() && bars, bars: bars && !quiet }
     }
 
+    /// The same without what is nice to know.
+    pub(super) fn hushed(self) -> Self {
+        Self { quiet: true, bars: false, ..self }
+    }
+
     /// A result.
     pub(super) fn out(&self, text: &str) {
         write(io::stdout(), text);

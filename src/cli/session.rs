@@ -139,7 +139,8 @@ impl Session {
         let host = host(&state, access)?;
         let threads = set.run.threads.unwrap_or_else(crate::archive::default_threads);
         let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(surroundings()));
-        let sources = Arc::new(HostSources { threads, variable: surroundings().variable, runtime: Arc::clone(&runtime) });
+        let (variable, scratch) = (surroundings().variable, state.root().to_owned());
+        let sources = Arc::new(HostSources { threads, variable, runtime: Arc::clone(&runtime), scratch });
         let temp_tag = Random::new(random()?).to_string();
         let buckets = Mutex::default();
         Ok(Self { set: Arc::new(set), texts, state, host, sources, runtime, catalog_only: false, access, temp_tag, buckets })
@@ -281,7 +282,12 @@ pub(super) fn bare_ports(global: &Global) -> Result<Ports, Failure> {
     let host = host(&state, Access::Judge)?;
     Ok(Ports {
         stores: BTreeMap::new(),
-        sources: Arc::new(HostSources { threads: 1, variable: surroundings().variable, runtime: Arc::clone(&runtime) }),
+        sources: Arc::new(HostSources {
+            threads: 1,
+            variable: surroundings().variable,
+            runtime: Arc::clone(&runtime),
+            scratch: state.root().to_owned(),
+        }),
         runtime,
         settle: SETTLE,
         identities: Arc::default(),

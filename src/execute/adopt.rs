@@ -8,17 +8,17 @@
 //! never meet, and that an artifact ends after it starts. When the content was true is its instant, which retention, `rpo` and
 //! restores to a time go by. Its slot is none: it satisfies no schedule.
 //!
-//! Refused: what [`survey`] refuses, an empty stream, a file that changes meanwhile, and one that the series has already with the same
+//! Refused: what [`Adoption::check`] refuses, a file that changes meanwhile, and one that the series has already with the same
 //! instant.
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 
 use super::apply::{Observe, remember};
+use super::checked::{Checked, Content};
 use super::error::{StepError, chain};
 use super::event::{Done, Event, StepOutcome, StepResult};
 use super::hashed::Hashed;
@@ -29,19 +29,16 @@ use super::ports::Ports;
 use super::run::{Run, key_of};
 use super::state::{StateError, TEMPORARY};
 use super::traces::write_run;
-use crate::archive::{ForeignError, PackError, Progress, ReadError, Roots, StreamOptions, Surveyed, Wrapping};
-use crate::archive::{compress, default_threads, pack_foreign, survey};
+use crate::archive::{PackError, Progress, Roots, StreamOptions, Surveyed};
+use crate::archive::{compress, default_threads, pack_dump, pack_foreign};
 use crate::facts::{Facts, StoreFacts};
 use crate::finding::Finding;
 use crate::model::id::{ArtifactId, Capture, Instant, Name, Random, to_millis};
-use crate::model::{Policy, PolicySet, SourceKind};
+use crate::model::{Policy, PolicySet};
 use crate::plan::{Request, lets_go, room_for};
-use crate::source::{Captured, Output, Probe, Watch};
+use crate::source::{Captured, Output, Watch};
 use crate::store::Sha256Sum;
 use crate::store::record::{Consistency, Counts, Fidelity, Record};
-
-/// Bytes that tell what a file is.
-const MAGIC: usize = 32;
 
 /// What is to be adopted.
 pub struct Adoption {
@@ -55,21 +52,6 @@ pub struct Adoption {
     pub name: String,
     /// When its content was true.
     pub taken: Instant,
-}
-
-/// A file that was read whole.
-#[derive(Debug)]
-pub struct Checked {
-    /// The digest of the file as it is.
-    pub sha256: Sha256Sum,
-    /// Its size.
-    pub bytes: u64,
-    /// How it begins.
-    pub wrapping: Wrapping,
-    /// What is in it, where it is an archive; else it is a stream, and taken as it is.
-    pub tree: Option<Surveyed>,
-    /// What to know about it: sentences.
-    pub warnings: Vec<String>,
 }
 
 /// What was made.
@@ -139,70 +121,17 @@ pub enum AdoptError {
     State(#[from] StateError),
 }
 
-const REPACK: &str = "nothing was adopted; unpack it, and pack it again from the root of the source, as `tar -C ROOT -czf FILE .`";
-
 impl Adoption {
-    fn of(&self) -> &Policy {
+    pub(super) fn of(&self) -> &Policy {
         &self.set.policies[&self.policy]
     }
 
-    fn threads(&self) -> usize {
+    pub(super) fn threads(&self) -> usize {
         self.set.run.threads.unwrap_or_else(default_threads)
     }
 
-    fn refused(&self, why: impl Into<String>, help: &'static str) -> AdoptError {
+    pub(super) fn refused(&self, why: impl Into<String>, help: &'static str) -> AdoptError {
         AdoptError::Refused { name: self.name.clone(), why: why.into(), help }
-    }
-
-    /// Reads the file to its end and changes nothing.
-    pub fn check(&self, ports: &Ports) -> Result<Checked, AdoptError> {
-        let source = &self.set.sources[&self.of().source];
-        let mut start = Vec::new();
-        let failed = |error: io::Error| self.refused(format!("it cannot be read: {error}"), "make it readable for this user");
-        Hashed::new(&self.file).and_then(|read| read.take(MAGIC as u64).read_to_end(&mut start)).map_err(failed)?;
-        let wrapping = Wrapping::of(&start);
-        let mut read = Hashed::new(&self.file).map_err(failed)?;
-        let (mut tree, mut warnings) = (None, Vec::new());
-        if let SourceKind::Command(command) = &source.kind {
-            if start.is_empty() {
-                return Err(self.refused("it is empty", "nothing was adopted"));
-            }
-            if wrapping != Wrapping::Plain {
-                let (how, file) = (wrapping.as_str(), &command.file);
-                warnings.push(format!("it is compressed with {how} and taken as it is: a restore gives these very bytes as `{file}`"));
-            }
-        } else {
-            let labels = ports.sources.shape(source).labels;
-            if labels.is_empty() {
-                let why = match ports.sources.probe(source, ports.runtime.picture().ok().as_ref()) {
-                    Probe::Unusable(why) => why,
-                    Probe::Ready | Probe::NotChecked => format!("source `{}` has no roots", source.name),
-                };
-                let help = "the members of an archive are told by where the source is: make it readable, then adopt again";
-                return Err(self.refused(why, help));
-            }
-            let found = survey(&mut read, &Roots::new(&labels), self.threads(), &ports.cancel).map_err(|error| self.foreign(error))?;
-            let without: Vec<String> = labels.keys().filter(|l| !found.labels.contains(*l)).map(|label| format!("`{label}`")).collect();
-            if !without.is_empty() {
-                warnings.push(format!("it holds nothing of {}, which source `{}` has too", without.join(", "), source.name));
-            }
-            tree = Some(found);
-        }
-        let (sha256, bytes) = read.finish(&ports.cancel).map_err(|error| match error {
-            _ if ports.cancelled() => StepError::Interrupted.into(),
-            error => failed(error),
-        })?;
-        Ok(Checked { sha256, bytes, wrapping, tree, warnings })
-    }
-
-    fn foreign(&self, error: ForeignError) -> AdoptError {
-        match error {
-            ForeignError::Read(ReadError::Cancelled) => StepError::Interrupted.into(),
-            ForeignError::Read(ReadError::Damaged(damage)) => AdoptError::Damaged { name: self.name.clone(), why: damage.to_string() },
-            ForeignError::NoArchive(_) => self.refused(chain(&error), "name a .tar, .tar.gz or .tar.zst; unpack what is in another form"),
-            ForeignError::Empty(_) => self.refused(chain(&error), "nothing was adopted"),
-            ForeignError::Read(_) | ForeignError::Misfit(_) => self.refused(chain(&error), REPACK),
-        }
     }
 
     /// Makes the artifact of a file that was checked.
@@ -314,7 +243,7 @@ impl Adoption {
         let commit = |written: Written, ()| {
             let Written { segments, index, captured } = written;
             let labels = job.shape.labels.iter();
-            let labels = labels.filter(|(label, _)| checked.tree.as_ref().is_some_and(|tree| tree.labels.contains(*label)));
+            let labels = labels.filter(|(label, _)| matches!(&checked.content, Content::Tree(tree) if tree.labels.contains(*label)));
             let origin = json!({
                 "tool": "adopt", "file": self.name, "sha256": checked.sha256.to_string(), "bytes": checked.bytes,
             });
@@ -355,14 +284,22 @@ impl Adoption {
         let mut read = Hashed::new(&self.file).map_err(PackError::Input).map_err(failed)?;
         let options = StreamOptions { threads: self.threads(), ..StreamOptions::default() };
         let Output { payload, index } = output;
-        let captured = if let Some(Surveyed { fit, reduced, .. }) = &checked.tree {
-            let progress = |seen: Progress| (watch.progress)(seen.bytes, seen.entries);
-            let packed = pack_foreign(&mut read, (&self.name, roots, fit), options, (payload, index), &progress, watch.cancel);
-            let packed = packed.map_err(failed)?;
-            Captured { entries: packed.entries, bytes: packed.bytes, reduced: *reduced, ..Captured::default() }
-        } else {
-            let streamed = compress(&mut read, payload, options, &|bytes| (watch.progress)(bytes, 0), watch.cancel);
-            Captured { entries: 1, bytes: streamed.map_err(failed)?.bytes, ..Captured::default() }
+        let progress = |bytes: u64| (watch.progress)(bytes, 0);
+        let captured = match &checked.content {
+            Content::Tree(Surveyed { fit, reduced, .. }) => {
+                let progress = |seen: Progress| (watch.progress)(seen.bytes, seen.entries);
+                let packed = pack_foreign(&mut read, (&self.name, roots, fit), options, (payload, index), &progress, watch.cancel);
+                let packed = packed.map_err(failed)?;
+                Captured { entries: packed.entries, bytes: packed.bytes, reduced: *reduced, ..Captured::default() }
+            }
+            Content::Dump(dump) => {
+                let packed = pack_dump(&mut read, payload, options, &progress, watch.cancel).map_err(failed)?;
+                Captured { entries: dump.documents, bytes: packed.bytes, ..Captured::default() }
+            }
+            Content::Stream => {
+                let streamed = compress(&mut read, payload, options, &progress, watch.cancel).map_err(failed)?;
+                Captured { entries: 1, bytes: streamed.bytes, ..Captured::default() }
+            }
         };
         let (sha256, _) = read.finish(&run.ports.cancel).map_err(PackError::Input).map_err(failed)?;
         if sha256 != checked.sha256 {

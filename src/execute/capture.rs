@@ -1,6 +1,6 @@
 //! Captures: an artifact of what a source holds now, or of an unchanged tree one that names the owner of its bytes.
 
-use super::error::StepError;
+use super::error::{StepError, chain};
 use super::event::Done;
 use super::making::{Job, Written, read_record};
 use super::run::Run;
@@ -11,15 +11,30 @@ use crate::model::{Policy, Source, SourceKind};
 use crate::source::{Fingerprint, Output, Watch};
 use crate::store::documents::FormatVersion;
 use crate::store::layout;
-use crate::store::record::{ArtifactRef, Consistency, Counts, Fidelity, Record};
+use crate::store::record::{ArtifactRef, Consistency, Counts, Fidelity, LogRange, Record};
 
 /// An entry that changed this shortly before the capture could change again within the same tick of the clock and hide it.
 const CLOCK_GRAIN: chrono::TimeDelta = chrono::TimeDelta::seconds(2);
+
+/// How often a capture is tried that something passing disturbed.
+const TRIES: usize = 3;
 
 pub(super) fn perform(run: &Run, address: &str, policy: &Policy, store_name: &Name, slot: Option<Instant>) -> Result<Done, StepError> {
     run.stop_if_cancelled()?;
     // Nothing is read for nothing: what is in doubt now will be in doubt at the end.
     doubts(run, policy, &run.set.sources[&policy.source])?;
+    for _ in 1..TRIES {
+        match once(run, address, policy, store_name, slot) {
+            Err(StepError::Source(error)) if error.is_passing() && !run.ports.cancelled() => {
+                run.warn(address, format!("{}; it is captured again", chain(&error)));
+            }
+            ended => return ended,
+        }
+    }
+    once(run, address, policy, store_name, slot)
+}
+
+fn once(run: &Run, address: &str, policy: &Policy, store_name: &Name, slot: Option<Instant>) -> Result<Done, StepError> {
     let job = Job::begin(run, address, policy, store_name, slot)?;
     let source = job.source;
     let before = run.ports.sources.fingerprint(source)?;
@@ -129,8 +144,11 @@ impl Job<'_> {
         let still = captured.fingerprint.filter(|f| before == Some(f) && f.newest_change + CLOCK_GRAIN < self.id.start());
         // Where the writers are quiet there is nothing that could hide.
         let quiet = self.run.window.is_some() && doubts.is_empty() && same;
-        let clean = quiet || still.is_some() || matches!(self.source.kind, SourceKind::Command(_));
-        let note = doubts.first().map(|doubt| format!("crash-consistent: {}", doubt.said));
+        let logged = captured.log.is_some();
+        let clean = quiet || still.is_some() || logged || matches!(self.source.kind, SourceKind::Command(_));
+        // a source that has a log of its own is of one instant whoever writes
+        let note = doubts.first().filter(|_| !logged).map(|doubt| format!("crash-consistent: {}", doubt.said));
+        let end = to_millis(self.run.ports.now());
         let record = Record {
             segments,
             index,
@@ -139,7 +157,11 @@ impl Job<'_> {
             fidelity: captured.reduced.then_some(Fidelity::Reduced),
             fingerprint: still.map(|f| f.text),
             warnings,
-            ..self.record(to_millis(self.run.ports.now()))
+            // by the source's clock, which may be ahead: what is of the future satisfies nothing
+            instant: captured.log.as_ref().map_or(end, |log| log.instant.min(end)),
+            continues: captured.log.map(|log| LogRange { from: log.from, to: log.to }),
+            source_version: captured.version,
+            ..self.record(end)
         };
         self.create(&record)?;
         Ok(Done {

@@ -60,7 +60,8 @@ impl Reading {
     /// The index of its files; none for a stream. One that is encrypted is opened with an identity. A header of which a byte was altered
     /// looks as if it was made for somebody else: no identity is blamed before the stored bytes were read against their digest.
     pub fn index(&self, identities: &Identities) -> Option<Result<Box<dyn ReadAt + '_>, ReadError>> {
-        let index = self.owner.index.as_ref()?;
+        let tree = self.owner.codec.first().is_some_and(|codec| codec == "tar");
+        let index = self.owner.index.as_ref().filter(|_| tree)?;
         let object = std::slice::from_ref(index);
         let stored = Stored(SegmentsAt::new(self.store.as_ref(), &self.folder, object));
         Some(plain_at(&self.owner, identities, stored).map_err(|error| match error {

@@ -18,7 +18,7 @@ use crate::archive::ReadAt;
 use crate::archive::ReadError;
 use crate::archive::UnsealError;
 use crate::archive::verify;
-use crate::archive::verify_stream;
+use crate::archive::{verify_dump, verify_stream};
 use crate::facts::Facts;
 use crate::model::PolicySet;
 use crate::model::id::{ArtifactId, Name, to_millis};
@@ -148,8 +148,10 @@ fn content(
     &Eyes { threads, identities, cancel, .. }: &Eyes<'_>,
     payload: &mut (dyn Read + Send),
 ) -> Result<(), ReadError> {
-    if plain_codec(record).first() != Some(&"tar") {
-        return verify_stream(payload, None, threads, cancel).map(|_| ());
+    match plain_codec(record).first() {
+        Some(&"tar") => {}
+        Some(&"mongodump") => return verify_dump(payload, threads, cancel).map(|_| ()),
+        _ => return verify_stream(payload, None, threads, cancel).map(|_| ()),
     }
     let Some(index) = &record.index else { return verify(payload, None, threads, cancel).map(|_| ()) };
     let stored = Stored(SegmentsAt::new(store, folder, std::slice::from_ref(index)));

@@ -127,6 +127,8 @@ pub enum SourceTable {
     Files(tables::FilesSource),
     /// `[source.volume.NAME]`
     Volume(tables::VolumeSource),
+    /// `[source.mongodb.NAME]`
+    Mongodb(tables::MongodbSource),
     /// `[source.command.NAME]`
     Command(tables::CommandSource),
 }

@@ -108,10 +108,11 @@ impl Loader {
                 self.documents.stores.extend(found);
             }
             "source" => {
-                let kinds: [Kind<SourceTable>; 3] = [
+                let kinds: [Kind<SourceTable>; 4] = [
                     ("files", |c| c.read(SourceTable::Files)),
                     ("volume", |c| c.read(SourceTable::Volume)),
                     ("command", |c| c.read(SourceTable::Command)),
+                    ("mongodb", |c| c.read(SourceTable::Mongodb)),
                 ];
                 let found = self.kinds(page, Noun::Source, table, &kinds, torn);
                 self.documents.sources.extend(found);

@@ -20,6 +20,9 @@ pub struct Sources {
     /// Output of commands, as `[source.command.NAME]`.
     #[schemars(extend("x-tombi-additional-key-label" = "source_name"))]
     pub command: Option<BTreeMap<NameText, CommandSource>>,
+    /// MongoDB servers and replica sets, as `[source.mongodb.NAME]`.
+    #[schemars(extend("x-tombi-additional-key-label" = "source_name"))]
+    pub mongodb: Option<BTreeMap<NameText, MongodbSource>>,
 }
 
 /// Files and folders of this host.
@@ -111,6 +114,47 @@ pub struct CommandSource {
     #[schemars(extend("uniqueItems" = true))]
     pub stop: Option<Vec<NameText>>,
     /// Services that are quiet while the payload is put back; `stop` unless set.
+    #[schemars(extend("uniqueItems" = true))]
+    pub restore_stop: Option<Vec<NameText>>,
+}
+
+/// One MongoDB server, or one replica set; 4.4 or later, no sharded cluster.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-taplo" = { "initKeys": ["container", "username", "password"] }))]
+pub struct MongodbSource {
+    /// The container that the server runs in, by name. Its address is looked up whenever it is needed.
+    pub container: Option<FilledText>,
+    /// The port that the server listens on in the container.
+    #[schemars(extend("default" = 27017), range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// Where the server is instead, as `mongodb://HOST:PORT,.../?OPTION=VALUE`. No password stands in it.
+    #[schemars(regex(pattern = r"^mongodb://"))]
+    pub uri: Option<FilledText>,
+    /// Who asks. It needs the roles `backup`, `restore`, `readWriteAnyDatabase`, `dbAdminAnyDatabase` and `clusterMonitor`.
+    pub username: Option<FilledText>,
+    /// Their password, as a reference to a secret.
+    pub password: Option<Secret>,
+    /// The database that knows the user.
+    #[schemars(extend("default" = "admin"))]
+    pub auth_database: Option<FilledText>,
+    /// Encrypt the connection. Implied by `ca_file` and `certificate_file`.
+    #[schemars(extend("default" = false))]
+    pub tls: Option<bool>,
+    /// Certificates of the authorities that may have signed the server's, in PEM; those that Mozilla trusts unless set.
+    pub ca_file: Option<FilledText>,
+    /// The client's own certificate and its key, in one PEM file.
+    pub certificate_file: Option<FilledText>,
+    /// Capture these databases only. What is captured then is no base for recovery to a point in time.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    pub databases: Option<Vec<FilledText>>,
+    /// Capture these collections only, as `DATABASE.COLLECTION`; with `databases` both. No base for recovery to a point in time either.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    pub collections: Option<Vec<FilledText>>,
+    /// Services that are quiet while the server is read, by name. None is needed for an artifact of one instant.
+    #[schemars(extend("uniqueItems" = true))]
+    pub stop: Option<Vec<NameText>>,
+    /// Services that are quiet while the data are put back; `stop` unless set.
     #[schemars(extend("uniqueItems" = true))]
     pub restore_stop: Option<Vec<NameText>>,
 }

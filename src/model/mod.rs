@@ -7,7 +7,9 @@
 //! This is the only place that knows cron lines and zones; above, a schedule answers with instants.
 
 mod crontab;
+mod databases;
 pub mod id;
+
 mod names;
 mod places;
 mod policies;
@@ -21,6 +23,7 @@ mod sources;
 mod stores;
 mod zone;
 
+pub use databases::{MongodbPlace, MongodbSource, MongodbTls};
 pub use id::{ArtifactId, Capture, IdError, Instant, Name, Random};
 pub use read::{LintLevel, Loaded, Need, read};
 pub use recipients::RecipientList;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::databases::MongodbSource;
 use super::id::{Capture, Name};
 use super::schedule::Schedule;
 use super::services::{Service, ServiceKind};
@@ -73,6 +74,8 @@ pub enum SourceKind {
     Volume(VolumeSource),
     /// The output of a command.
     Command(CommandSource),
+    /// A MongoDB server or replica set.
+    Mongodb(MongodbSource),
 }
 
 /// Files and folders.
@@ -303,6 +306,7 @@ impl PolicySet {
             SourceKind::Files(_) => false,
             SourceKind::Volume(_) => true,
             SourceKind::Command(command) => command.container.is_some(),
+            SourceKind::Mongodb(mongodb) => mongodb.container().is_some(),
         };
         self.services.values().any(|s| service(&s.kind)) || self.sources.values().any(|s| source(&s.kind))
     }
@@ -322,6 +326,7 @@ impl SourceKind {
             Self::Files(_) => "files",
             Self::Volume(_) => "volume",
             Self::Command(_) => "command",
+            Self::Mongodb(_) => "mongodb",
         }
     }
 }

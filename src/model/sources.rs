@@ -19,6 +19,7 @@ impl Resolver<'_> {
                 None => continue,
                 Some(SourceTable::Files(table)) => (SourceKind::Files(self.files(entity, table, stores)), &table.stop, &table.restore_stop),
                 Some(SourceTable::Volume(table)) => (SourceKind::Volume(self.volume(entity, table)), &table.stop, &table.restore_stop),
+                Some(SourceTable::Mongodb(table)) => (SourceKind::Mongodb(self.mongodb(entity, table)), &table.stop, &table.restore_stop),
                 Some(SourceTable::Command(table)) => (SourceKind::Command(self.command(entity, table)), &table.stop, &table.restore_stop),
             };
             let stop = self.services_named(Noun::Source, entity, "stop", stop.as_ref());
@@ -228,7 +229,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn secret<T>(&mut self, entity: &Entity<T>, key: &str, secret: &Secret) -> Option<SecretRef> {
+    pub(super) fn secret<T>(&mut self, entity: &Entity<T>, key: &str, secret: &Secret) -> Option<SecretRef> {
         let text = |text: &FilledText| text.0.clone();
         let file = |this: &mut Self, sub: &str, text: &FilledText| -> Option<PathBuf> { this.path(entity, &format!("{key}.{sub}"), text) };
         match secret {

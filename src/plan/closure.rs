@@ -65,11 +65,12 @@ pub(super) fn refusals(set: &PolicySet, facts: &Facts, policy: &Policy) -> Vec<R
     }
 }
 
-/// The container that a source's command runs in: nothing can be run in it while it is quiet.
+/// The container that a source is asked in: nothing answers there while it is quiet.
 pub(super) fn runs_in(source: &Source) -> Option<&str> {
     match &source.kind {
         SourceKind::Files(_) | SourceKind::Volume(_) => None,
         SourceKind::Command(command) => command.container.as_deref(),
+        SourceKind::Mongodb(mongodb) => mongodb.container(),
     }
 }
 

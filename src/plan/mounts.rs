@@ -45,8 +45,8 @@ pub fn writers_now(picture: &Picture, source: &Source, quiet: &[Quiet]) -> Vec<(
 fn writing(picture: &Picture, source: &Source, quiet: &[Quiet], works: impl Fn(&Container) -> bool) -> Vec<(String, String)> {
     let places: Vec<(String, Place)> = match &source.kind {
         SourceKind::Files(files) if picture.engine.local => files_places(files),
-        // Paths of this host mean nothing to an engine elsewhere; a command reads what nobody knows.
-        SourceKind::Files(_) | SourceKind::Command(_) => Vec::new(),
+        // Paths of this host mean nothing to an engine elsewhere; a command reads what nobody knows, and a server is asked.
+        SourceKind::Files(_) | SourceKind::Command(_) | SourceKind::Mongodb(_) => Vec::new(),
         SourceKind::Volume(volume) => volume_places(picture, volume),
     };
     let mut found: Vec<(String, String)> = Vec::new();

@@ -57,7 +57,7 @@ impl Refusal {
             Self::Silenced { container, by } => {
                 let names: Vec<String> = by.iter().map(|policy| format!("`{policy}`")).collect();
                 let whose = if by.is_empty() { "by its own `stop`".to_owned() } else { format!("for policy {}", names.join(", ")) };
-                format!("its command runs in container `{container}`, which is quiet {whose}")
+                format!("it is read in container `{container}`, which is quiet {whose}")
             }
             Self::Circle(edges) => {
                 let way: Vec<&str> = edges.iter().chain(edges.first()).map(|edge| edge.from.as_str()).collect();
@@ -76,7 +76,7 @@ impl Refusal {
             Self::Own { .. } => "run lucid-policy on the host, or leave its own container out of `stop`",
             Self::Swarm { .. } => "leave it out of `stop`: this version does not quiet services of a swarm",
             Self::Twice { .. } => "declare it once",
-            Self::Silenced { by, .. } if by.is_empty() => "leave that container out of `stop`: it must be awake for the command",
+            Self::Silenced { by, .. } if by.is_empty() => "leave that container out of `stop`: it must be awake to be read",
             Self::Silenced { .. } => "the next run captures it; schedules that are apart avoid this",
             Self::Circle(_) => "remove one of these needs from the manifest or from the compose file",
         }

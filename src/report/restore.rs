@@ -45,6 +45,13 @@ pub fn restore_text(plan: &RestorePlan) -> String {
                 argv.join(" ")
             ));
         }
+        Planned::Server { source, place, back } => {
+            let what = back.only.as_deref().unwrap_or("everything");
+            let name = back.aside.as_ref().map_or_else(String::new, |name| format!(" as {name}"));
+            out.push_str(&format!("  > load     {what}{name} into {source} ({place})\n"));
+            let rule = if back.replace { "what it holds of that is dropped first" } else { "refused where it holds any of that" };
+            out.push_str(&format!("        {rule}; the payload is checked whole before anything is written\n"));
+        }
     }
     for service in plan.services.iter().rev() {
         out.push_str(&format!("  ~ start    {}\n        if it does not come back well, the old state is put back\n", service.address));

@@ -176,7 +176,7 @@ mod tests {
     use crate::model::{Source, SourceKind};
     use crate::runtime::seen::Container;
     use crate::runtime::{Exec, Memory, Runtime, RuntimeError, Streams, running};
-    use crate::source::{HostSources, Output, Sources};
+    use crate::source::{Back, Fed, HostSources, Output, Sources};
 
     const SECRET: &str = "hunter2-and-more";
 
@@ -200,7 +200,7 @@ mod tests {
         let kind = SourceKind::Command(command);
         let source = Source { name: "main".parse().unwrap(), kind, stop: Vec::new(), restore_stop: Vec::new(), span };
         let variable = Arc::new(|name: &str| (name == "P").then(|| SECRET.to_owned()));
-        (HostSources { threads: 1, variable, runtime: Arc::new(engine) }, source)
+        (HostSources { threads: 1, variable, runtime: Arc::new(engine), scratch: std::env::temp_dir() }, source)
     }
 
     fn capture(world: &(HostSources, Source), cancel: &AtomicBool) -> Result<(Vec<u8>, Captured), SourceError> {
@@ -313,12 +313,17 @@ mod tests {
             streams.stdin.unwrap().read_to_end(&mut seen.lock().unwrap()).unwrap();
             Ok(0)
         });
-        sources.feed(&source, &mut vec![5; 200_000].as_slice(), &AtomicBool::new(false)).unwrap();
+        fed(&sources, &source).unwrap();
         assert_eq!(taken.lock().unwrap().len(), 200_000);
         // it stops reading early and says why
         let (sources, source) = world(|_, mut streams, _| Ok(said(&mut streams, "no such database", 2)));
-        let error = sources.feed(&source, &mut vec![5; 200_000].as_slice(), &AtomicBool::new(false)).unwrap_err();
+        let error = fed(&sources, &source).unwrap_err();
         assert_eq!(error.to_string(), "source `main`: `restore lucid` ended with exit status: 2 in container `db`: no such database");
+    }
+
+    fn fed(sources: &HostSources, source: &Source) -> Result<Fed, SourceError> {
+        let watch = Watch { progress: &|_, _| (), cancel: &AtomicBool::new(false) };
+        sources.feed(source, &Back::default(), &mut vec![5; 200_000].as_slice(), &watch)
     }
 
     #[test]

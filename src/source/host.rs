@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use chrono::DateTime;
 
 use super::command_run::Runner;
-use super::port::{Captured, Fingerprint, Output, Probe, Shape, SourceError, Sources, Watch};
+use super::mongodb::{self, Declared};
+use super::port::{Back, Captured, Fed, Fingerprint, Output, Probe, Shape, SourceError, Sources, Watch};
 use super::secret::{Secret, resolve};
 use super::{command, files, volume};
 use crate::archive::fingerprint;
 use crate::archive::{PackPlan, Progress, Root, StreamOptions, TarTree, WalkPlan, pack, pack_streams};
 use crate::model::id::{Instant, Name};
-use crate::model::{CommandSource, Source, SourceKind, VolumeSource};
+use crate::model::{CommandSource, MongodbSource, Source, SourceKind, VolumeSource};
 use crate::runtime::Runtime;
 use crate::runtime::seen::Picture;
 
@@ -33,6 +34,8 @@ pub struct HostSources {
     pub variable: Variable,
     /// The engine, for volumes and for commands in containers.
     pub runtime: Arc<dyn Runtime>,
+    /// A folder for files without names, where restores keep what has to wait.
+    pub scratch: PathBuf,
 }
 
 impl HostSources {
@@ -42,6 +45,10 @@ impl HostSources {
             Err(source) => Err(SourceError::Secret { name: name.to_string(), source }),
         };
         source.env.iter().map(resolve).collect()
+    }
+
+    fn mongodb<'a>(&'a self, name: &'a Name, source: &'a MongodbSource) -> Declared<'a> {
+        Declared { name, source, variable: &*self.variable }
     }
 
     /// The engine and its volumes; its containers too if they are needed.
@@ -70,7 +77,7 @@ impl HostSources {
         let warnings: Vec<String> = packed.warnings.iter().map(|w| format!("source `{name}`: {w}")).collect();
         let after = fingerprint(walk).map_err(|source| SourceError::Archive { name: name.to_string(), source })?;
         let fingerprint = if packed.warnings.is_empty() { known(&after) } else { None };
-        Ok(Captured { entries: packed.entries, bytes: packed.bytes, fingerprint, warnings, reduced: false })
+        Ok(Captured { entries: packed.entries, bytes: packed.bytes, fingerprint, warnings, ..Captured::default() })
     }
 
     fn volumes(
@@ -116,7 +123,7 @@ impl HostSources {
         // nothing but the roots
         let empty = packed.entries == readers.len() as u64;
         let warnings = empty.then(|| format!("source `{name}`: there is nothing in its volumes")).into_iter().collect();
-        Ok(Captured { entries: packed.entries, bytes: packed.bytes, warnings, reduced: true, fingerprint: None })
+        Ok(Captured { entries: packed.entries, bytes: packed.bytes, warnings, reduced: true, ..Captured::default() })
     }
 }
 
@@ -126,6 +133,7 @@ impl Sources for HostSources {
             SourceKind::Files(files) => files::probe(&source.name, files),
             SourceKind::Volume(volume) => volume::probe(&source.name, volume, engine),
             SourceKind::Command(command) => command::probe(&source.name, command, engine),
+            SourceKind::Mongodb(mongodb) => self.mongodb(&source.name, mongodb).probe(mongodb::Need::Full, engine),
         }
     }
 
@@ -151,6 +159,7 @@ impl Sources for HostSources {
                 labels: BTreeMap::new(),
                 excludes: Vec::new(),
             },
+            SourceKind::Mongodb(_) => mongodb::shape(),
         }
     }
 
@@ -158,7 +167,7 @@ impl Sources for HostSources {
         let walk = match &source.kind {
             SourceKind::Files(files) => files::walk_plan(&source.name, files),
             SourceKind::Volume(volume) if !volume.api => volume::walk_plan(&source.name, volume, &self.seen(&source.name, volume)?),
-            SourceKind::Volume(_) | SourceKind::Command(_) => return Ok(None),
+            SourceKind::Volume(_) | SourceKind::Command(_) | SourceKind::Mongodb(_) => return Ok(None),
         };
         let walk = walk.map_err(SourceError::Unusable)?;
         let seen = fingerprint(&walk).map_err(|e| SourceError::Archive { name: source.name.to_string(), source: e })?;
@@ -175,6 +184,9 @@ impl Sources for HostSources {
                 self.tree(&source.name, &walk, strict, &mut output, watch)
             }
             SourceKind::Volume(volume) => self.volumes(&source.name, volume, strict, &mut output, watch),
+            SourceKind::Mongodb(mongodb) => {
+                mongodb::capture(self.mongodb(&source.name, mongodb), &*self.runtime, self.threads, output, watch)
+            }
             SourceKind::Command(command) => {
                 let env = self.secrets(&source.name, command)?;
                 let run = Runner { name: &source.name, source: command, env: &env, runtime: &*self.runtime };
@@ -183,11 +195,26 @@ impl Sources for HostSources {
         }
     }
 
-    fn feed(&self, source: &Source, payload: &mut (dyn Read + Send), cancel: &AtomicBool) -> Result<(), SourceError> {
+    fn takes(&self, source: &Source, back: &Back) -> Result<Vec<String>, SourceError> {
         match &source.kind {
+            SourceKind::Mongodb(mongodb) => mongodb::takes(self.mongodb(&source.name, mongodb), &*self.runtime, back),
+            SourceKind::Command(_) if *back == Back::default() => Ok(Vec::new()),
+            SourceKind::Command(_) | SourceKind::Files(_) | SourceKind::Volume(_) => Err(SourceError::Unusable(format!(
+                "source `{}` is no server: it takes no `--database`, `--collection` or `--replace`",
+                source.name
+            ))),
+        }
+    }
+
+    fn feed(&self, source: &Source, back: &Back, payload: &mut (dyn Read + Send), watch: &Watch<'_>) -> Result<Fed, SourceError> {
+        match &source.kind {
+            SourceKind::Mongodb(mongodb) => {
+                mongodb::feed(self.mongodb(&source.name, mongodb), &*self.runtime, back, &self.scratch, payload, watch)
+            }
             SourceKind::Command(command) => {
                 let env = self.secrets(&source.name, command)?;
-                command::feed(Runner { name: &source.name, source: command, env: &env, runtime: &*self.runtime }, payload, cancel)
+                let run = Runner { name: &source.name, source: command, env: &env, runtime: &*self.runtime };
+                command::feed(run, payload, watch.cancel).map(|()| Fed::default())
             }
             SourceKind::Files(_) | SourceKind::Volume(_) => {
                 Err(SourceError::Unusable(format!("source `{}` is a tree of files and takes no stream", source.name)))

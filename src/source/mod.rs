@@ -15,6 +15,6 @@ mod volume;
 
 pub use files::roots;
 pub use host::HostSources;
-pub use port::{Captured, Fingerprint, Output, Probe, Shape, SourceError, Sources, Watch};
+pub use port::{Back, Captured, Fed, Fingerprint, Output, Probe, Shape, SourceError, Sources, Stretch, Watch};
 pub use secret::{Secret, SecretError, resolve};
 pub use volume::volume_roots;

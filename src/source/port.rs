@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::sync::atomic::AtomicBool;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::Source;
 use crate::model::id::Instant;
 use crate::runtime::seen::Picture;
@@ -23,8 +25,11 @@ pub trait Sources: Send + Sync {
     /// Writes the source out. `strict` makes a change during the reading an error.
     fn capture(&self, source: &Source, strict: bool, output: Output<'_>, watch: &Watch<'_>) -> Result<Captured, SourceError>;
 
-    /// Feeds a command source's payload back to its `restore_command`.
-    fn feed(&self, source: &Source, payload: &mut (dyn Read + Send), cancel: &AtomicBool) -> Result<(), SourceError>;
+    /// Whether a stream can be put back as asked: looks, and changes nothing. Gives what to know about it: sentences.
+    fn takes(&self, source: &Source, back: &Back) -> Result<Vec<String>, SourceError>;
+
+    /// Puts a stream back: into a command's standard input, or into a server. `payload` is what the shape's codec began with.
+    fn feed(&self, source: &Source, back: &Back, payload: &mut (dyn Read + Send), watch: &Watch<'_>) -> Result<Fed, SourceError>;
 }
 
 /// What a look at a source showed.
@@ -95,6 +100,50 @@ pub struct Captured {
     pub warnings: Vec<String>,
     /// Metadata was lost on the way, as it is through an engine's API. Asked for by the manifest, so no warning.
     pub reduced: bool,
+    /// The version of what was read, where it has one.
+    pub version: Option<String>,
+    /// The stretch of the source's own log that makes the content be of one instant.
+    pub log: Option<Stretch>,
+}
+
+/// A stretch of a source's log, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// The first position in it.
+    pub from: String,
+    /// The last position in it.
+    pub to: String,
+    /// When that was written, by the source's clock.
+    pub instant: Instant,
+}
+
+/// How a stream is put back into a server. A command takes it as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Back {
+    /// Only this database, or this collection as `DATABASE.COLLECTION`; none: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<String>,
+    /// The name that the database or the collection gets instead of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aside: Option<String>,
+    /// Data that are there may be replaced.
+    pub replace: bool,
+}
+
+/// What was put back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fed {
+    /// Entries, where they can be counted.
+    pub entries: Option<u64>,
+    /// What to know about it: sentences that name the object.
+    pub warnings: Vec<String>,
+}
+
+impl SourceError {
+    /// Whether the same may succeed right away.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Mongodb { why, .. } if why.is_passing())
+    }
 }
 
 /// Why a source could not be read or put back.
@@ -128,6 +177,14 @@ pub enum SourceError {
         /// Why.
         #[source]
         source: super::secret::SecretError,
+    },
+    /// A server of MongoDB cannot be used, or not any more.
+    #[error("source `{name}`: {why}; {}", why.help())]
+    Mongodb {
+        /// Its name.
+        name: String,
+        /// Why.
+        why: Box<super::mongodb::MongoError>,
     },
     /// Somebody asked to stop.
     #[error("interrupted")]

@@ -142,9 +142,9 @@ pub struct ArtifactRef {
 /// A stretch of a log, in the words of the system whose log it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogRange {
-    /// The last position before it.
+    /// The position that it begins with.
     pub from: String,
-    /// The last position in it.
+    /// The last position in it, and what tells that entry from another one there.
     pub to: String,
 }
 

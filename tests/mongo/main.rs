@@ -6,9 +6,15 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without stops it")]
 
 mod catalog;
+mod dump;
 mod load;
 mod probe;
 mod refusals;
 mod replay;
 mod rights;
+mod round;
+#[path = "../integration/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the other targets need the rest of it")]
+mod shared;
 mod support;
+mod whole;

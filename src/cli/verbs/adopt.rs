@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::archive::{Fit, Surveyed};
+use crate::archive::{Fit, Surveyed, SurveyedDump};
 use crate::cli::Global;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -16,7 +16,7 @@ use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
 use crate::cli::signals::Signals;
-use crate::execute::{AdoptError, Adopted, Adoption, Checked, Event, Observe, Report, StepError, StepOutcome, StepResult, chain};
+use crate::execute::{AdoptError, Adopted, Adoption, Checked, Content, Event, Observe, Report, StepError, StepOutcome, StepResult, chain};
 use crate::finding::to_json;
 use crate::model::id::{Instant, to_millis};
 use crate::report::{bytes, count, instant};
@@ -24,7 +24,7 @@ use crate::report::{bytes, count, instant};
 /// Make an artifact of a backup that something else took.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "For trees and volumes FILE is a .tar, .tar.gz or .tar.zst, told by what is in it. Its members lie below the source's labels, or below the paths where the source is, or, if it has one root, relative to that, as `tar -C ROOT -czf FILE .` makes them. For commands FILE is what the command would have written, and is taken byte for byte: what is compressed stays so.\n\nFILE is read whole and checked before anything is written; it stays where it is. The artifact satisfies no slot, and counts for retention by the time of its content. Nothing is asked and nothing is deleted; the next apply copies it to the policy's other stores.\n\nExamples:\n    lucid-policy adopt config /old/config-2026-11-20.tar.gz\n    lucid-policy adopt config config.tar.zst --taken-at 2026-11-20T02:00:00Z"
+    after_help = "For trees and volumes FILE is a .tar, .tar.gz or .tar.zst, told by what is in it. Its members lie below the source's labels, or below the paths where the source is, or, if it has one root, relative to that, as `tar -C ROOT -czf FILE .` makes them. For MongoDB FILE is an archive of mongodump (`mongodump --archive=FILE`), plain or with gzip or zstd around it. For commands FILE is what the command would have written, and is taken byte for byte: what is compressed stays so.\n\nFILE is read whole and checked before anything is written; it stays where it is. The artifact satisfies no slot, and counts for retention by the time of its content. Nothing is asked and nothing is deleted; the next apply copies it to the policy's other stores.\n\nExamples:\n    lucid-policy adopt config /old/config-2026-11-20.tar.gz\n    lucid-policy adopt config config.tar.zst --taken-at 2026-11-20T02:00:00Z"
 )]
 pub struct Args {
     /// The policy whose artifact it becomes
@@ -114,22 +114,35 @@ impl Args {
 
     /// What is about to be done.
     fn intent(&self, adoption: &Adoption, checked: &Checked) -> String {
-        let what = match &checked.tree {
-            Some(tree) => format!("a tar archive ({}, {})", tree.wrapping.as_str(), bytes(checked.bytes)),
-            None => format!("a stream ({})", bytes(checked.bytes)),
+        let size = bytes(checked.bytes);
+        let what = match &checked.content {
+            Content::Tree(tree) => format!("a tar archive ({}, {size})", tree.wrapping.as_str()),
+            Content::Dump(dump) => format!("an archive of mongodump ({}, {size})", dump.wrapping.as_str()),
+            Content::Stream => format!("a stream ({size})"),
         };
         let mut text =
             format!("`{}` is {what}, and is to become an artifact of policy.{}\n", adoption.name.escape_debug(), adoption.policy);
-        if let Some(tree) = &checked.tree {
-            text.push_str(&format!("    members     {}\n", members(tree)));
+        match &checked.content {
+            Content::Tree(tree) => text.push_str(&format!("    members     {}\n", members(tree))),
+            Content::Dump(dump) => text.push_str(&format!("    holds       {}\n", documents(dump))),
+            Content::Stream => {}
         }
         let why = if self.taken_at.is_some() { "" } else { ", when the file was last modified; --taken-at says otherwise" };
         text + &format!("    content of  {}{why}\n    sha256      {}\n", instant(adoption.taken), checked.sha256)
     }
 }
 
+fn number(n: u64, noun: &str) -> String {
+    count(usize::try_from(n).unwrap_or(usize::MAX), noun)
+}
+
+fn documents(dump: &SurveyedDump) -> String {
+    let oplog = dump.oplog.map_or_else(|| "no oplog".to_owned(), |entries| number(entries, "entry") + " of the oplog");
+    let documents = number(dump.documents, "document");
+    format!("{documents} in {}, {oplog}, of MongoDB {}", number(dump.namespaces, "collection"), dump.server_version.escape_debug())
+}
+
 fn members(tree: &Surveyed) -> String {
-    let number = |n: u64, noun: &str| count(usize::try_from(n).unwrap_or(usize::MAX), noun);
     let labels: Vec<String> = tree.labels.iter().map(|label| format!("`{label}`")).collect();
     let labels = labels.join(", ");
     let how = match &tree.fit {

@@ -100,7 +100,8 @@ impl Args {
     }
 }
 
-fn perform(
+/// Does what a plan says, and says what came of it.
+pub(super) fn perform(
     session: Session,
     screen: &Screen,
     format: Format,

@@ -17,6 +17,7 @@ mod plan;
 mod recover;
 mod restore;
 mod roles;
+mod safety;
 mod schema;
 mod show;
 mod status;

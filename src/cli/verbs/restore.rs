@@ -12,13 +12,14 @@ use crate::cli::screen::{Format, Screen};
 use crate::cli::select;
 use crate::cli::session::{Access, Session};
 use crate::execute::Ports;
-use crate::execute::restore::{Ask, RestoreError, To, Which, commit, perform, plan, rollback_around};
+use crate::execute::restore::{Ask, Planned, RestoreError, To, Which, commit, perform, plan, rollback_around};
 use crate::report::{restore_text, restored_text};
+use crate::source::Back;
 
 /// Put an artifact back, aside or in place.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without --to it goes back to where it came from: staged beside it, checked, exchanged, and the old state kept.\n\nExamples:\n    lucid-policy restore config --to /tmp/look --yes\n    lucid-policy restore config --at \"2026-11-22 18:00\"\n    lucid-policy restore config --path etc/nginx/nginx.conf --to /tmp/look --yes\n    lucid-policy restore config --identity key.txt --to /tmp/look --yes\n    lucid-policy restore --commit mfrggzdfmztwq2lk\n    lucid-policy restore --rollback mfrggzdfmztwq2lk"
+    after_help = "Without --to it goes back to where it came from: staged beside it, checked, exchanged, and the old state kept.\n\nExamples:\n    lucid-policy restore config --to /tmp/look --yes\n    lucid-policy restore config --at \"2026-11-22 18:00\"\n    lucid-policy restore config --path etc/nginx/nginx.conf --to /tmp/look --yes\n    lucid-policy restore config --identity key.txt --to /tmp/look --yes\n    lucid-policy restore mongodb-full --collection shop.orders --as orders-before --yes\n    lucid-policy restore --commit mfrggzdfmztwq2lk\n    lucid-policy restore --rollback mfrggzdfmztwq2lk"
 )]
 pub struct Args {
     /// The policy whose artifact is restored
@@ -36,16 +37,31 @@ pub struct Args {
     /// Only this path and what is below it: as `show --files` lists it, or as it is on the disk
     #[arg(long, value_name = "PATH")]
     path: Option<PathBuf>,
+    /// Only this database of a server
+    #[arg(long, value_name = "DATABASE", group = "part", conflicts_with_all = ["to", "path", "collection"])]
+    database: Option<String>,
+    /// Only this collection of a server
+    #[arg(long, value_name = "DATABASE.COLLECTION", group = "part", conflicts_with_all = ["to", "path"])]
+    collection: Option<String>,
+    /// Under this name, beside what is there: a database's, or a collection's in its database
+    #[arg(long = "as", value_name = "NAME", requires = "part")]
+    aside: Option<String>,
+    /// Drop what the server holds of it, after a capture of what it holds now
+    #[arg(long, conflicts_with_all = ["to", "path", "aside"])]
+    replace: bool,
+    /// With --replace: drop it without that capture
+    #[arg(long, requires = "replace")]
+    no_safety: bool,
     #[command(flatten)]
     identity: IdentityArgs,
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
     /// Keep what that restore put in place, and remove the old state
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["policy", "id", "at", "to", "path", "rollback"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["policy", "id", "at", "to", "path", "part", "replace", "rollback"])]
     commit: Option<String>,
     /// Put back the old state that that restore kept, and remove what it restored
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["policy", "id", "at", "to", "path"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["policy", "id", "at", "to", "path", "part", "replace"])]
     rollback: Option<String>,
 }
 
@@ -69,6 +85,11 @@ impl From<RestoreError> for Failure {
 }
 
 impl Args {
+    /// What of a server is restored.
+    fn only(&self) -> Option<String> {
+        self.database.clone().or_else(|| self.collection.clone())
+    }
+
     pub(super) fn run(&self, global: &Global, screen: &Screen) -> Result<Exit, Failure> {
         let format = global.format()?;
         let session = Session::open(global, screen, Access::Read)?;
@@ -83,7 +104,8 @@ impl Args {
         };
         let to = self.to.clone().map_or(To::InPlace, To::Folder);
         let base = std::env::current_dir().map_err(|e| Failure::unexpected(format!("the working folder cannot be found: {e}")))?;
-        let ask = Ask { which, to, path: self.path.clone(), base };
+        let back = Back { only: self.only(), aside: self.aside.clone(), replace: self.replace };
+        let ask = Ask { which, to, path: self.path.clone(), back, base };
         let identities = self.identity.read(screen)?;
         let policy = self.policy.as_deref().unwrap_or_default();
         let policy = policy.strip_prefix("policy.").unwrap_or(policy);
@@ -99,6 +121,9 @@ impl Args {
         if !(self.yes || screen.interactive && confirmed(screen, "\nRestore this?")) {
             let help = if screen.interactive { "nothing was changed" } else { "run it again with --yes; nothing was changed" };
             return Err(Failure::new(Exit::Refused, "the restore was not confirmed", help));
+        }
+        if matches!(plan.target, Planned::Server { .. }) && self.replace && !self.no_safety {
+            super::safety::capture(global, screen, format, &plan.choice.policy)?;
         }
         let restored = perform(&session.set, &ports, &plan);
         live.finish();

@@ -16,10 +16,10 @@
 //! | `disk` | system calls |
 
 mod choice;
-mod command;
 mod disk;
 mod error;
 mod fault;
+mod fed;
 mod folder;
 mod journal;
 mod opened;

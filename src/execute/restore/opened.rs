@@ -13,7 +13,7 @@ use super::choice::{Choice, StoredCopy};
 use super::error::RestoreError;
 use crate::archive::{
     Identities, Index, Outcome, Progress, ReadAt, ReadError, Target, UnpackOptions, UnsealError, decompress, unpack, unpack_path,
-    verify_stream,
+    verify_dump, verify_stream,
 };
 use crate::execute::ports::Ports;
 use crate::execute::sealing::{is_sealed, plain, plain_at, plain_codec};
@@ -93,7 +93,7 @@ impl<'a> Opened<'a> {
             return Err(wrong(format!("its bytes are in the {} repository `{}`", external.kind, external.repository)));
         }
         match plain_codec(&self.owner)[..] {
-            ["tar", "zstd"] | ["zstd"] => {}
+            ["tar" | "mongodump", "zstd"] | ["zstd"] => {}
             _ => return Err(wrong(format!("this version cannot read the codec `{}`", self.owner.codec.join(", ")))),
         }
         if is_sealed(&self.owner) && self.identities.is_empty() {
@@ -157,7 +157,8 @@ impl<'a> Opened<'a> {
 
     /// Opens the index, if there is one, after a check of its stored bytes.
     pub(super) fn with_index<T>(&self, work: impl FnOnce(Option<&Index<'_>>) -> Result<T, RestoreError>) -> Result<T, RestoreError> {
-        let Some(object) = &self.owner.index else { return work(None) };
+        // what stands beside a dump is an inventory and no index of members
+        let Some(object) = self.owner.index.as_ref().filter(|_| self.is_tree()) else { return work(None) };
         let object = std::slice::from_ref(object);
         let opened = match self.index.get() {
             Some(opened) => opened.as_ref(),
@@ -202,8 +203,10 @@ impl<'a> Opened<'a> {
     /// Reads a stream for its verdict only.
     pub(super) fn verify_stream(&self, watch: &Watch<'_>) -> Result<u64, RestoreError> {
         let threads = watch.options().threads;
-        let streamed = self.in_order(Path::new(""), |payload| verify_stream(payload, None, threads, watch.cancel))?;
-        Ok(streamed.bytes)
+        self.in_order(Path::new(""), |payload| match plain_codec(&self.owner).first() {
+            Some(&"mongodump") => verify_dump(payload, threads, watch.cancel).map(|verified| verified.bytes),
+            _ => verify_stream(payload, None, threads, watch.cancel).map(|streamed| streamed.bytes),
+        })
     }
 
     /// What an error of the archive layer means here.

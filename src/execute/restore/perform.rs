@@ -7,12 +7,13 @@ use super::error::RestoreError;
 use super::fault::Fault;
 use super::opened::{Opened, Watch};
 use super::plan::{Planned, RestorePlan};
-use super::{command, folder, place};
+use super::{fed, folder, place};
 use crate::archive::Outcome;
 use crate::execute::event::{Done, Event, StepOutcome, StepResult};
 use crate::execute::ports::Ports;
 use crate::model::PolicySet;
 use crate::model::id::{ArtifactId, Name, Random};
+use crate::source::Back;
 
 /// What a restore did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,7 +62,8 @@ pub(super) fn perform_until(set: &PolicySet, ports: &Ports, plan: &RestorePlan, 
     let staged = match &plan.target {
         Planned::Folder { path, staging, exists } => folder::perform(&hands, path, staging, *exists)?,
         Planned::InPlace { roots } => place::perform(&hands, roots)?,
-        Planned::Command { .. } => command::perform(&hands)?,
+        Planned::Command { .. } => fed::perform(&hands, &Back::default())?,
+        Planned::Server { back, .. } => fed::perform(&hands, back)?,
     };
     Ok(Restored {
         run: plan.run,

@@ -15,8 +15,9 @@ use super::target;
 use crate::execute::ports::Ports;
 use crate::facts::Facts;
 use crate::model::id::{Instant, Name, Random};
-use crate::model::{PolicySet, SourceKind};
+use crate::model::{PolicySet, Source};
 use crate::plan::Quiet;
+use crate::source::Back;
 
 /// The version of the plan's JSON.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -39,6 +40,8 @@ pub struct Ask {
     pub to: To,
     /// Only this path and what is below it: `<label>/x/y`, or a path of the source.
     pub path: Option<PathBuf>,
+    /// How a server takes it.
+    pub back: Back,
     /// What relative paths count from: the caller's working folder, absolute.
     pub base: PathBuf,
 }
@@ -101,6 +104,16 @@ pub enum Planned {
     Command {
         /// The command and its arguments.
         argv: Vec<String>,
+    },
+    /// Into a server.
+    Server {
+        /// The source that it is.
+        source: Name,
+        /// Where it is, for people.
+        place: String,
+        /// What of the artifact it gets, and under which name.
+        #[serde(flatten)]
+        back: Back,
     },
 }
 
@@ -224,7 +237,7 @@ pub fn plan_choice(set: &PolicySet, ports: &Ports, choice: Choice, ask: &Ask) ->
     let target = match &ask.to {
         To::Folder(folder) => target::folder(set, ports, &ask.base.join(folder), run)?,
         To::InPlace if opened.is_tree() => target::roots(set, ports, &choice, &opened, selected.as_deref(), run, &mut notes)?,
-        To::InPlace => target::command(set, &choice, &mut notes)?,
+        To::InPlace => target::stream(set, ports, &choice, &ask.back, &mut notes)?,
     };
     let (bytes, entries) = size(&opened, selected.as_deref())?;
     let mut plan = RestorePlan {
@@ -291,7 +304,7 @@ pub(super) fn size(opened: &Opened<'_>, selected: Option<&Path>) -> Result<(u64,
 pub(super) fn space(plan: &RestorePlan) -> Result<Vec<Space>, RestoreError> {
     let folders: Vec<(PathBuf, u64)> = match &plan.target {
         Planned::Folder { staging, .. } => vec![(disk::nearest_there(staging), plan.bytes)],
-        Planned::Command { .. } => Vec::new(),
+        Planned::Command { .. } | Planned::Server { .. } => Vec::new(),
         Planned::InPlace { roots } => roots.iter().map(|root| (disk::nearest_there(&root.staging), root.bytes)).collect(),
     };
     let mounts = disk::mounts()?;
@@ -324,7 +337,7 @@ fn steps(choice: &Choice, target: &Planned, which: &Which) -> Vec<RestoreStep> {
     let mut steps = vec![RestoreStep { address: stage.clone(), kind: "restore".to_owned(), reason: why, after: Vec::new() }];
     let roots = match target {
         Planned::InPlace { roots } => &roots[..],
-        Planned::Folder { .. } | Planned::Command { .. } => &[],
+        Planned::Folder { .. } | Planned::Command { .. } | Planned::Server { .. } => &[],
     };
     for root in roots {
         let path = root.path.to_string_lossy().into_owned();
@@ -363,11 +376,7 @@ impl RestorePlan {
     }
 }
 
-/// The command that takes a payload back.
-pub(super) fn restore_command<'a>(set: &'a PolicySet, choice: &Choice) -> Option<(&'a crate::model::Source, &'a [String])> {
-    let source = set.sources.get(&set.policies.get(&choice.policy)?.source)?;
-    match &source.kind {
-        SourceKind::Command(command) => Some((source, command.restore_command.as_deref()?)),
-        SourceKind::Files(_) | SourceKind::Volume(_) => None,
-    }
+/// The source of what was chosen.
+pub(super) fn source_of<'a>(set: &'a PolicySet, choice: &Choice) -> Option<&'a Source> {
+    set.sources.get(&set.policies.get(&choice.policy)?.source)
 }

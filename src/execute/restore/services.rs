@@ -88,7 +88,7 @@ fn resolved(mut seen: Picture) -> Picture {
 pub(super) fn places(plan: &RestorePlan) -> Vec<PathBuf> {
     match &plan.target {
         Planned::InPlace { roots } => roots.iter().map(|root| root.path.clone()).collect(),
-        Planned::Folder { .. } | Planned::Command { .. } => Vec::new(),
+        Planned::Folder { .. } | Planned::Command { .. } | Planned::Server { .. } => Vec::new(),
     }
 }
 

@@ -13,13 +13,13 @@ use super::choice::Choice;
 use super::disk;
 use super::error::RestoreError;
 use super::opened::Opened;
-use super::plan::{How, MemberPath, Planned, PlannedRoot, restore_command, size};
+use super::plan::{How, MemberPath, Planned, PlannedRoot, size, source_of};
 use crate::archive::Kind;
 use crate::execute::ports::Ports;
 use crate::model::id::{Name, Random};
 use crate::model::{CommandSource, FilesSource, PolicySet, SourceKind, StoreKind, VolumeSource};
 use crate::runtime::seen::Picture;
-use crate::source::volume_roots;
+use crate::source::{Back, SourceError, volume_roots};
 
 const ASIDE: &str = "restore to a folder with `--to`";
 
@@ -337,17 +337,34 @@ fn refuse_unfit(
     Ok(())
 }
 
-/// The command of a source, which takes the payload on its standard input.
-pub(super) fn command(set: &PolicySet, choice: &Choice, notes: &mut Vec<String>) -> Result<Planned, RestoreError> {
-    let Some((source, argv)) = restore_command(set, choice) else {
-        return Err(RestoreError::refused(format!("policy `{}` has no `restore_command`", choice.policy), ASIDE));
-    };
-    notes.push(format!(
-        "the restore command of source `{}` cannot be rolled back: the payload is read and checked whole first, and then given to it",
-        source.name
-    ));
-    if let SourceKind::Command(CommandSource { container: Some(container), .. }) = &source.kind {
-        notes.push(format!("it runs in container `{container}`, which must be running then"));
+/// What takes a stream back: the command of a source, or the server that it is.
+pub(super) fn stream(
+    set: &PolicySet,
+    ports: &Ports,
+    choice: &Choice,
+    back: &Back,
+    notes: &mut Vec<String>,
+) -> Result<Planned, RestoreError> {
+    let nowhere = || RestoreError::refused(format!("policy `{}` has no source that takes it back", choice.policy), ASIDE);
+    let source = source_of(set, choice).ok_or_else(nowhere)?;
+    let name = &source.name;
+    match &source.kind {
+        SourceKind::Command(CommandSource { restore_command: Some(argv), container, .. }) => {
+            notes.push(format!(
+                "the restore command of source `{name}` cannot be rolled back: the payload is read and checked whole first, and then given to it"
+            ));
+            notes.extend(container.iter().map(|container| format!("it runs in container `{container}`, which must be running then")));
+            ports.sources.takes(source, back)?;
+            Ok(Planned::Command { argv: argv.clone() })
+        }
+        SourceKind::Command(_) => Err(RestoreError::refused(format!("policy `{}` has no `restore_command`", choice.policy), ASIDE)),
+        SourceKind::Mongodb(mongodb) => {
+            notes.extend(ports.sources.takes(source, back).map_err(|error| match error {
+                SourceError::Mongodb { name, why } => RestoreError::refused(format!("source `{name}`: {why}"), why.help()),
+                error => error.into(),
+            })?);
+            Ok(Planned::Server { source: name.clone(), place: mongodb.place.to_string(), back: back.clone() })
+        }
+        SourceKind::Files(_) | SourceKind::Volume(_) => Err(nowhere()),
     }
-    Ok(Planned::Command { argv: argv.to_vec() })
 }

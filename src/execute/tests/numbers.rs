@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use super::world::locked;
 use super::yard::Yard;
 use crate::model::id::{Instant, Name};
 use crate::model::{Source, SourceKind};
-use crate::source::{Captured, Fingerprint, Output, Probe, Shape, SourceError, Sources, Watch};
+use crate::source::{Back, Captured, Fed, Fingerprint, Output, Probe, Shape, SourceError, Sources, Watch};
 
 /// What one source holds, and how it behaves.
 #[derive(Debug, Clone)]
@@ -85,7 +84,11 @@ impl Sources for Numbers {
         Ok(Captured { entries: 1, bytes: bytes.len() as u64, fingerprint, ..Captured::default() })
     }
 
-    fn feed(&self, _: &Source, _: &mut (dyn Read + Send), _: &AtomicBool) -> Result<(), SourceError> {
+    fn takes(&self, _: &Source, _: &Back) -> Result<Vec<String>, SourceError> {
+        Err(SourceError::Interrupted)
+    }
+
+    fn feed(&self, _: &Source, _: &Back, _: &mut (dyn Read + Send), _: &Watch<'_>) -> Result<Fed, SourceError> {
         Err(SourceError::Interrupted)
     }
 }

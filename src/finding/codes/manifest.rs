@@ -77,6 +77,8 @@ codes! { Manifest;
         "Manifests are committed to git and copied into every store. A secret is therefore always a reference: `{ env = \"NAME\" }`, `{ file = \"path\" }`, `{ env_file = \"path\", name = \"NAME\" }`, `{ credential = \"name\" }` or `{ command = [\"program\"] }`. Change the secret too if this file was shared.";
     SECRET_FORM error "secret-form", "a secret reference of no single form",
         "A secret reference has exactly one form: `env`, `file`, `env_file` together with `name`, `credential`, or `command`.";
+    MONGODB_PLACE error "mongodb-place", "a server that is nowhere, or in two places",
+        "A source of kind `mongodb` is one server or one replica set: either `container` names the container that it runs in, whose address is then looked up, or `uri` says where it is.";
     CAPTURE_NOT_OFFERED error "capture-not-offered", "a capture that the source cannot make",
         "`capture` says what is taken of a source. Files and commands are always taken as a whole: `capture = \"full\"`, which is also the default.";
     ONLY_WITH_LOG error "only-with-log", "a key for sources that have a log",

@@ -73,7 +73,7 @@ fn each_reason_says_what_is_in_the_way() {
         ),
         (
             lab().runs([api(), Container { shares: vec!["id-api".to_owned()], ..container("db") }]).services(&["api"]).runs_in("one", "db"),
-            "stop-source: policy `one` is not captured: its command runs in container `db`, which is quiet by its own `stop`",
+            "stop-source: policy `one` is not captured: it is read in container `db`, which is quiet by its own `stop`",
         ),
     ];
     for (lab, expected) in table {

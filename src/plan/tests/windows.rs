@@ -105,7 +105,7 @@ fn a_command_in_a_container_runs_while_that_container_is_awake() {
         let plan = lab.plan();
         let all = ["stop:service.web", "stop:service.db", "capture:policy.tree", "start:service.db", "start:service.web"];
         assert_eq!(addresses(&plan), all);
-        let expected = "stop-source: policy `dump` is not captured: its command runs in container `db`, which is quiet for policy `tree`";
+        let expected = "stop-source: policy `dump` is not captured: it is read in container `db`, which is quiet for policy `tree`";
         assert_eq!(said(&plan), [expected]);
         lab.facts = evolve(&plan, &lab.facts);
         assert!(addresses(&lab.plan()).contains(&"capture:policy.dump") && said(&lab.plan()).is_empty());

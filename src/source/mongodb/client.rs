@@ -4,6 +4,7 @@
 //! panics there. The driver encrypts with `ring` whatever else is linked, the same that the rest of this program uses.
 
 use std::future::{Future, IntoFuture};
+use std::sync::Arc;
 
 use bson::Document;
 use bson::raw::RawDocumentBuf;
@@ -12,6 +13,7 @@ use mongodb::error::{ErrorKind, InsertManyError};
 use super::error::MongoError;
 use super::failure;
 use super::options::options;
+use super::reading::Reads;
 use super::target::Target;
 
 /// A server that can be spoken to.
@@ -114,7 +116,19 @@ impl Client {
         }
     }
 
-    fn wait<F: Future>(&self, work: F) -> F::Output {
+    /// What tasks of the connection's own threads read with.
+    pub(super) fn reads(&self) -> Reads {
+        let (target, user) = (self.target.clone(), self.user.clone());
+        let meaning = move |command: &str, error: &mongodb::error::Error| failure::meaning(&target, user.as_deref(), command, error);
+        Reads { driver: self.inner().0.clone(), meaning: Arc::new(meaning) }
+    }
+
+    /// Begins work on the connection's own threads.
+    pub(super) fn begin<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> tokio::task::JoinHandle<T> {
+        self.inner().1.spawn(task)
+    }
+
+    pub(super) fn wait<F: Future>(&self, work: F) -> F::Output {
         self.inner().1.block_on(work)
     }
 

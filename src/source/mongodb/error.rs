@@ -3,7 +3,7 @@
 //! Every error names the server by its addresses, and has a sentence about what to do. None holds a password, or a connection string.
 
 use super::rights::{Need, Role, named};
-use super::server::Version;
+use super::server::{OpTime, Version};
 
 /// Why a server cannot be used, or not for what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -211,12 +211,43 @@ pub enum MongoError {
         /// Why.
         why: String,
     },
+    /// What its oplog should reach back to is not in it any more.
+    #[error("{place}: the oplog was rolled over: it begins at {oldest}, and {wanted} is needed")]
+    RolledOver {
+        /// The server.
+        place: String,
+        /// The entry that is needed.
+        wanted: OpTime,
+        /// The oldest entry that there is.
+        oldest: OpTime,
+    },
+    /// Something happened that what was read so far does not go with.
+    #[error("{place}: while it was read came {what} (oplog entry {at})")]
+    Disturbed {
+        /// The server.
+        place: String,
+        /// What happened.
+        what: String,
+        /// The entry that says so.
+        at: OpTime,
+    },
+    /// What was read could not be written out.
+    #[error("the output was not taken: {why}")]
+    Output {
+        /// What it said.
+        why: String,
+    },
     /// Somebody asked to stop.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl MongoError {
+    /// Whether the same may succeed right away.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Disturbed { .. } | Self::RolledOver { .. })
+    }
+
     /// What to do about it.
     pub fn help(&self) -> String {
         match self {
@@ -242,12 +273,16 @@ impl MongoError {
             Self::Refused { .. } | Self::Documents { .. } | Self::Indexes { .. } => "see the server's log".to_owned(),
             Self::Archive(_) => "take another copy of the backup, or an older one".to_owned(),
             Self::Features { wants, .. } => format!("restore to a server of MongoDB {wants}"),
-            Self::Holds { .. } => "name another place, or let `--replace` drop what is there".to_owned(),
+            Self::Holds { .. } => "restore with `--replace` to drop it first, or a part of it under another name with `--as`".to_owned(),
             Self::Count { .. } => "keep clients off the server while it is restored".to_owned(),
             Self::Entry { .. } => "restore to an instant before it, or see the server's log".to_owned(),
             Self::RanOut { .. } => "name an earlier instant, or look for the slice that is missing".to_owned(),
             Self::Scratch { .. } => "make room there".to_owned(),
-            Self::Interrupted => "start it again".to_owned(),
+            Self::RolledOver { .. } => {
+                "make the oplog larger: db.adminCommand({ replSetResizeOplog: 1, minRetentionHours: 24 })".to_owned()
+            }
+            Self::Disturbed { .. } => "capture it again when that is over".to_owned(),
+            Self::Output { .. } | Self::Interrupted => "run it again".to_owned(),
             Self::Odd { .. } => "see that it is a server of MongoDB, and not something that only speaks like one".to_owned(),
         }
     }

@@ -20,7 +20,6 @@ use super::load_target::Aim;
 use super::load_users;
 use super::position::Position;
 use super::probe::look;
-use super::quiet::Quiet;
 use super::replay::{Open, Replayer};
 use super::rights::Need;
 use super::scope::{Scope, Selection};
@@ -37,8 +36,7 @@ pub struct LoadOrder {
     pub rename: Option<String>,
     /// Whether what is there is dropped; of the whole also what the archive has not.
     pub replace: bool,
-    /// The last entry of the archive's own oplog that counts. Before the end of that oplog documents may be newer than this, and so
-    /// not of one instant.
+    /// The last entry of the archive's own oplog that counts.
     pub until: Option<Position>,
     /// What is done with that oplog.
     pub oplog: OplogUse,
@@ -82,12 +80,14 @@ pub fn load(client: &Client, archive: &mut (dyn Read + Send), order: &LoadOrder,
     let aim = Aim::of(client, &scope, reader.prelude(), order.oplog)?;
     let existing = aim.check(client, order.replace)?;
 
-    let (quiet, warning) = Quiet::new(client);
     aim.make(client, &existing, order.replace)?;
     let mut loader = Loader::new(client, &aim, &order.scratch);
     loader.run(&mut reader, watch)?;
     let (inserted, oplog) = loader.finish();
-    let mut documents = Vec::new();
+    let (mut documents, mut warnings) = (Vec::new(), Vec::new());
+    if !reader.prelude().namespaces.iter().any(|namespace| namespace.db.is_empty()) {
+        warnings.push("the archive has no oplog: what was written while it was taken is in it by halves".to_owned());
+    }
     for (place, wanted) in &inserted {
         let (database, collection) = aim.data(*place);
         let found = count(client, database, collection)?;
@@ -111,10 +111,10 @@ pub fn load(client: &Client, archive: &mut (dyn Read + Send), order: &LoadOrder,
     })?;
     let (replayed, open, indexes) = replayer.close()?;
     indexes.build(client)?;
-    let kept = if aim.has_users() { load_users::merge(client, order.replace)? } else { None };
-    let kept = kept.map(|user| format!("user `{user}`, who restores, is not in the archive and stays on {}", client.place()));
-    drop(quiet);
-    Ok(Loaded { documents, replayed, open, warnings: warning.into_iter().chain(kept).collect() })
+    if aim.has_users() {
+        load_users::merge(client)?;
+    }
+    Ok(Loaded { documents, replayed, open, warnings })
 }
 
 /// Data of a newer server may use what an older one misreads.

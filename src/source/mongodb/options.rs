@@ -58,6 +58,8 @@ pub(super) fn options(target: &Target) -> Result<ClientOptions, MongoError> {
         // a set names its members as they know each other, which is often not as they are reached from here
         options.direct_connection = Some(true);
     }
+    // what is written is written by restores, and one that lost its connection begins again
+    options.retry_writes = Some(false);
     options.app_name = Some(NAME.to_owned());
     // what is written again after an error is for who writes to decide
     options.retry_writes = Some(false);

@@ -17,13 +17,12 @@ impl<'c> Quiet<'c> {
         if seen.is_ok_and(|seen| seen.get_bool("ttlMonitorEnabled").is_ok_and(|on| !on)) {
             return (Self { client, was_on: false }, None);
         }
-        match switch(client, false) {
-            Ok(()) => (Self { client, was_on: true }, None),
-            Err(why) => {
-                let warning = format!("{} goes on deleting documents whose time is over: {why}", client.place());
-                (Self { client, was_on: false }, Some(warning))
-            }
+        if switch(client, false).is_ok() {
+            return (Self { client, was_on: true }, None);
         }
+        let user = client.user().unwrap_or_default();
+        let warning = format!("{} goes on deleting documents whose time is over: user `{user}` may not stop it", client.place());
+        (Self { client, was_on: false }, Some(warning))
     }
 }
 

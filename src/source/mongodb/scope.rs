@@ -1,6 +1,8 @@
 //! Which collections are written, and under which names.
 
-/// What of an archive is wanted.
+use std::fmt;
+
+/// What of a server or of an archive is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     /// Everything, users and roles too.
@@ -9,6 +11,16 @@ pub enum Selection {
     Database(String),
     /// A collection of a database: the database, the collection.
     Collection(String, String),
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("everything"),
+            Self::Database(database) => f.write_str(database),
+            Self::Collection(database, collection) => write!(f, "{database}.{collection}"),
+        }
+    }
 }
 
 /// Where servers before 8.3 keep a time series.

@@ -141,7 +141,7 @@ impl Hello {
 }
 
 /// Before the first election, as the entry that a set begins with.
-const NO_TERM: i64 = -1;
+pub(super) const NO_TERM: i64 = -1;
 
 /// Reads `ts` and `t`, of a time or of an entry of the oplog.
 pub(super) fn op_time(from: &Document) -> Option<OpTime> {

@@ -60,8 +60,12 @@ impl World {
         let state = Arc::new(LocalState::new(self.path("state")));
         let host = host(&state);
         let runtime: Arc<dyn Runtime> = Arc::new(Docker::new(Surroundings { variable: Arc::new(|_: &str| None), home: None }));
-        let sources: Arc<dyn Sources> =
-            Arc::new(HostSources { threads: 1, variable: Arc::new(|_: &str| None), runtime: Arc::clone(&runtime) });
+        let sources: Arc<dyn Sources> = Arc::new(HostSources {
+            threads: 1,
+            variable: Arc::new(|_: &str| None),
+            runtime: Arc::clone(&runtime),
+            scratch: std::env::temp_dir(),
+        });
         let passed = Arc::new(AtomicI64::new(0));
         let clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync> =
             Arc::new(move || at + TimeDelta::milliseconds(passed.fetch_add(1, Ordering::Relaxed)));

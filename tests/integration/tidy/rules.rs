@@ -67,7 +67,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("age", &["archive/sealed"]),
     ("bson", &["archive", "source"]),
     ("crc", &["archive"]),
-    ("sha2", &["manifest", "model", "archive/sealed", "store", "runtime/docker*", "execute"]),
+    ("sha2", &["manifest", "model", "archive/sealed", "store", "runtime/docker*", "source/mongodb*", "execute"]),
     ("tokio", &["execute", "cli", "runtime/docker*", "store/s3*", "source/mongodb*"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),

@@ -3,5 +3,5 @@
 mod server;
 mod told;
 
-pub(crate) use server::{Server, alone, open, secret, set};
+pub(crate) use server::{PASSWORD, Server, alone, open, secret, set};
 pub(crate) use told::Told;

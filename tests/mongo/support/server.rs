@@ -12,6 +12,9 @@ use lucid_policy::source::mongodb::{Place, Target};
 use lucid_policy::source::resolve;
 use serde_json::Value;
 
+/// That of every user that a test makes.
+pub(crate) const PASSWORD: &str = "of nobody else";
+
 /// Where it is, and what opens it.
 pub(crate) struct Server {
     /// As `HOST:PORT`.
@@ -85,7 +88,7 @@ impl Server {
 
     /// The server for a new user with roles of the database `admin`.
     pub(crate) fn user(&self, roles: &[&str]) -> Target {
-        let (name, password) = (format!("user-{}", USERS.fetch_add(1, Ordering::Relaxed)), "of nobody else");
+        let (name, password) = (format!("user-{}", USERS.fetch_add(1, Ordering::Relaxed)), PASSWORD);
         let roles: Vec<Document> = roles.iter().map(|role| doc! { "role": *role, "db": "admin" }).collect();
         self.run("admin", doc! { "createUser": &name, "pwd": password, "roles": roles, "mechanisms": ["SCRAM-SHA-256"] });
         self.target_of(&name, password)

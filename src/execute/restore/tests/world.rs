@@ -19,7 +19,7 @@ use crate::model::{PolicySet, read};
 use crate::observe::{Eyes, collect};
 use crate::plan::{Request, decide};
 use crate::runtime::{Memory, Runtime};
-use crate::source::HostSources;
+use crate::source::{Back, HostSources};
 use crate::store::lease::{Claimant, Process};
 use crate::store::{Directory, WriteStore};
 
@@ -74,7 +74,12 @@ impl World {
                 Arc::new(move |_| Arc::clone(&engine) as Arc<dyn Runtime>)
             },
             stores: BTreeMap::from(stores),
-            sources: Arc::new(HostSources { threads: 1, variable: Arc::new(|_| None), runtime: Arc::clone(&engine) as Arc<dyn Runtime> }),
+            sources: Arc::new(HostSources {
+                threads: 1,
+                variable: Arc::new(|_| None),
+                runtime: Arc::clone(&engine) as Arc<dyn Runtime>,
+                scratch: std::env::temp_dir(),
+            }),
             clock: {
                 let clock = Arc::clone(&clock);
                 Arc::new(move || DateTime::from_timestamp_millis(clock.fetch_add(1, Ordering::Relaxed)).unwrap())
@@ -161,7 +166,7 @@ impl World {
     }
 
     pub(super) fn ask(&self, to: To) -> Ask {
-        Ask { which: Which::Newest, to, path: None, base: self.dir.path().to_owned() }
+        Ask { which: Which::Newest, to, path: None, back: Back::default(), base: self.dir.path().to_owned() }
     }
 
     pub(super) fn plan(&self, policy: &str, ask: &Ask) -> Result<RestorePlan, RestoreError> {

@@ -7,7 +7,7 @@ use std::io::{self, BufReader, ErrorKind, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::error::Damage;
+use crate::archive::error::Damage;
 
 /// How such a file begins.
 pub(super) const GZIP: [u8; 2] = [0x1f, 0x8b];

@@ -9,9 +9,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::Kind;
-use super::error::{MemberName, Refusal};
-use super::unpack_tree::components;
+use crate::archive::entry::Kind;
+use crate::archive::error::{MemberName, Refusal};
+use crate::archive::unpack_tree::components;
 
 /// Members that are named in a refusal.
 const NAMED: usize = 3;

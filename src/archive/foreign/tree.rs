@@ -8,67 +8,20 @@
 //! through something that is no folder, hard links to what did not come before, and members that fit no root of the source.
 
 use std::collections::{BTreeSet, HashMap};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::sync::atomic::AtomicBool;
 
-use super::entry::Kind;
-use super::error::{Damage, PackError, ReadError, Refusal};
 use super::fit::{Fit, Misfit, Path, Placed, Roots, fit};
-use super::frames_in::{Source, with_bytes};
-use super::gunzip::{GZIP, Gunzip};
-use super::header::PATH_MOST;
-use super::pack::{Packed, Progress};
-use super::pack_stream::{packed, refused};
-use super::stream::StreamOptions;
-use super::tar_read::{Member, TarReader};
-
-/// How an archive is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wrapping {
-    /// Not at all, as far as can be told.
-    Plain,
-    /// With gzip.
-    Gzip,
-    /// With zstd.
-    Zstd,
-}
-
-impl Wrapping {
-    /// What a file that begins like this is.
-    pub fn of(start: &[u8]) -> Self {
-        if start.starts_with(&GZIP) {
-            Self::Gzip
-        } else if is_zstd(start) {
-            Self::Zstd
-        } else {
-            Self::Plain
-        }
-    }
-
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        }
-    }
-}
-
-/// Whether it begins with a frame, or with one that is skipped.
-fn is_zstd(start: &[u8]) -> bool {
-    start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
-}
-
-/// Other programs' files, by their first bytes: what they are, for those who take them for what is read here.
-const OTHERS: [(&[u8], &str); 6] = [
-    (b"\xfd7zXZ\0", "xz has compressed it"),
-    (b"BZh", "bzip2 has compressed it"),
-    (b"\x04\x22\x4d\x18", "lz4 has compressed it"),
-    (b"PK\x03\x04", "it is a zip archive"),
-    (b"7z\xbc\xaf\x27\x1c", "it is a 7z archive"),
-    (b"age-encryption.org/", "it is encrypted with age"),
-];
+use super::wrapping::{Wrapping, opened, other};
+use crate::archive::entry::Kind;
+use crate::archive::error::{Damage, PackError, ReadError, Refusal};
+use crate::archive::frames_in::{Source, with_bytes};
+use crate::archive::header::PATH_MOST;
+use crate::archive::mongodump::ArchiveError;
+use crate::archive::pack::{Packed, Progress};
+use crate::archive::pack_stream::{packed, refused};
+use crate::archive::stream::StreamOptions;
+use crate::archive::tar_read::{Member, TarReader};
 
 /// What a survey found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +46,12 @@ pub enum ForeignError {
     /// It is something else.
     #[error("it is no tar archive{}", because(*.0))]
     NoArchive(Option<&'static str>),
+    /// It is something else than an archive of mongodump.
+    #[error("it is no archive of mongodump{}", because(*.0))]
+    NoDump(Option<&'static str>),
+    /// It is an archive of mongodump that this version does not know.
+    #[error(transparent)]
+    Dump(ArchiveError),
     /// There is nothing in it.
     #[error("it is empty: {0}")]
     Empty(&'static str),
@@ -113,17 +72,6 @@ struct Seen {
     path: Path,
     kind: Kind,
     link: Option<Path>,
-}
-
-/// The first bytes of a stream, and the stream with them in front.
-fn opened<'a>(mut stored: &'a mut (dyn Read + Send)) -> io::Result<(Vec<u8>, Box<dyn Read + Send + 'a>)> {
-    let mut start = Vec::new();
-    (&mut stored).take(32).read_to_end(&mut start)?;
-    let whole = io::Cursor::new(start.clone()).chain(stored);
-    Ok(match Wrapping::of(&start) {
-        Wrapping::Gzip => (start, Box::new(Gunzip::new(whole))),
-        Wrapping::Plain | Wrapping::Zstd => (start, Box::new(whole)),
-    })
 }
 
 /// Reads a whole archive and says how its members fit.
@@ -147,8 +95,7 @@ pub fn survey(stored: &mut (dyn Read + Send), roots: &Roots, threads: usize, can
     match read {
         // what does not even begin like one was never one
         Err(ReadError::Damaged(Damage::Header { .. } | Damage::Truncated("inside a header"))) if !begun => {
-            let other = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, what)| *what);
-            return Err(ForeignError::NoArchive(other));
+            return Err(ForeignError::NoArchive(other(&start)));
         }
         other => other?,
     };
