@@ -237,7 +237,11 @@ impl Adoption {
     fn make(&self, checked: &Checked, run: &Run, address: &str, store: &Name, warnings: usize) -> Result<Done, StepError> {
         run.stop_if_cancelled()?;
         let policy = self.of();
-        let job = Job::begin(run, address, policy, store, None)?;
+        let mut job = Job::begin(run, address, policy, store, None)?;
+        if matches!(checked.content, Content::Dump(_)) {
+            // nobody counted while it was taken
+            job.shape.index = None;
+        }
         let roots = Roots::new(&job.shape.labels);
         let read = |output: Output<'_>, watch: &Watch<'_>| self.write(checked, &roots, run, output, watch);
         let commit = |written: Written, ()| {

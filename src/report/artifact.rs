@@ -91,7 +91,8 @@ pub fn show_text(record: &Record, rows: &[ArtifactRow]) -> String {
     let mut line = |key: &str, value: String| out.push_str(&format!("  {key:<12} {value}\n"));
     line("policy", record.policy.to_string());
     line("series", record.series.to_string());
-    line("source", format!("{} {}", record.source.kind, record.source.name));
+    let version = record.source_version.as_ref().map_or_else(String::new, |version| format!(", version {version}"));
+    line("source", format!("{} {}{version}", record.source.kind, record.source.name));
     line("slot", record.slot.map_or_else(|| "none".to_owned(), instant));
     line("content of", instant(record.instant));
     line("taken", format!("{} to {}", instant(record.start), instant(record.end)));

@@ -102,6 +102,7 @@ fn an_archive_of_mongodump_is_adopted_and_put_back() {
     world.run("adopt full notes.txt").ends(4).says(&["no archive of mongodump"]);
     assert!(world.ids("backups", "full").is_empty());
     world.run("adopt full old.archive.zst --taken-at 2026-11-20T02:00:00Z").good().says(&["an archive of mongodump (zstd", "document"]);
+    assert!(world.files("backups/demo/data/full").iter().all(|file| !file.contains(".index")));
     world.run("verify full --level 2").good();
     world.run("restore full --yes").good();
     let names = server.run("admin", doc! { "listDatabases": 1, "nameOnly": true });

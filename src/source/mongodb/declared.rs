@@ -83,3 +83,43 @@ fn address_of(engine: &Picture, name: &str, port: u16) -> Result<String, String>
         None => Err(format!("port {port} of container `{name}` cannot be reached from this host: name the server by `uri` instead")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::{Memory, Runtime, running};
+
+    fn seen(containers: Vec<Container>) -> Picture {
+        Memory::new(containers).picture().unwrap()
+    }
+
+    fn at(address: &str) -> Vec<std::net::IpAddr> {
+        vec![address.parse().unwrap()]
+    }
+
+    #[test]
+    fn a_container_is_reached_in_its_own_network() {
+        let published = vec![(27017, "0.0.0.0:4000".parse().unwrap()), (27017, "10.1.2.3:4000".parse().unwrap())];
+        let db = Container { addresses: at("172.18.0.5"), ports: published, ..running("db") };
+        assert_eq!(address_of(&seen(vec![db.clone()]), "db", 27017).as_deref(), Ok("172.18.0.5:27017"));
+        let six = Container { addresses: at("fd00::5"), ..db.clone() };
+        assert_eq!(address_of(&seen(vec![six]), "db", 27018).as_deref(), Ok("[fd00::5]:27018"));
+        let distant = Picture { engine: crate::runtime::seen::Engine { local: false, ..seen(vec![]).engine }, ..seen(vec![db]) };
+        assert_eq!(address_of(&distant, "db", 27017).as_deref(), Ok("10.1.2.3:4000"));
+        assert!(address_of(&distant, "db", 27018).unwrap_err().contains("cannot be reached from this host"));
+    }
+
+    #[test]
+    fn one_that_lives_in_anothers_network_is_reached_there() {
+        let proxy = Container { addresses: at("172.18.0.6"), ..running("proxy") };
+        let db = Container { shares: vec![proxy.id.clone()], ..running("db") };
+        assert_eq!(address_of(&seen(vec![db, proxy]), "db", 27017).as_deref(), Ok("172.18.0.6:27017"));
+    }
+
+    #[test]
+    fn a_container_that_is_not_there_or_does_not_run_is_named() {
+        let paused = Container { state: State::Paused, ..running("db") };
+        assert_eq!(address_of(&seen(vec![paused]), "db", 1).unwrap_err(), "container `db` does not run: it is paused");
+        assert_eq!(address_of(&seen(vec![]), "db", 1).unwrap_err(), "there is no container `db`");
+    }
+}
