@@ -234,6 +234,10 @@ pub fn plan_choice(set: &PolicySet, ports: &Ports, choice: Choice, ask: &Ask) ->
         None => None,
         Some(path) => Some(target::member(set, ports, &choice, &opened, path, &ask.base)?),
     };
+    if opened.is_tree() && ask.back != Back::default() {
+        let message = format!("artifact `{}` is a tree of files and no server's", choice.id);
+        return Err(RestoreError::refused(message, "leave `--database`, `--collection`, `--as` and `--replace` out"));
+    }
     let target = match &ask.to {
         To::Folder(folder) => target::folder(set, ports, &ask.base.join(folder), run)?,
         To::InPlace if opened.is_tree() => target::roots(set, ports, &choice, &opened, selected.as_deref(), run, &mut notes)?,

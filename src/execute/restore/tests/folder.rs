@@ -4,6 +4,7 @@ use std::fs;
 
 use super::super::*;
 use super::world::World;
+use crate::source::Back;
 
 fn to(path: &str) -> To {
     To::Folder(path.into())
@@ -67,6 +68,9 @@ fn one_file_and_one_subtree_are_restored_by_any_name_for_them() {
     assert_eq!(plan.entries, Some(6));
     perform(&world.set, &world.ports, &plan).unwrap();
     assert_eq!(world.tree("subtree/data/sub"), world.tree("data/sub"));
+    let dropped = Ask { back: Back { replace: true, ..Back::default() }, ..world.ask(to("x")) };
+    let refused = world.plan("files", &dropped).unwrap_err();
+    assert!(refused.to_string().ends_with("is a tree of files and no server's") && refused.is_refusal(), "{refused}");
     let unknown = world.plan("files", &Ask { path: Some("data/nothing".into()), ..world.ask(to("x")) }).unwrap_err().to_string();
     assert!(unknown.starts_with("`data/nothing` is not in artifact") && unknown.contains("`conf.txt` (of `"), "{unknown}");
 }
