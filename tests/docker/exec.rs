@@ -92,16 +92,21 @@ fn a_command_that_does_not_read_is_not_waited_for() {
     assert!(began.elapsed() < Duration::from_secs(30), "it took {:?}", began.elapsed());
 }
 
-/// Gives some bytes and then fails.
-struct Broken(usize);
+/// Gives some bytes and fails once the command has begun to take them.
+struct Broken<'a> {
+    left: usize,
+    container: &'a Container,
+}
 
-impl Read for Broken {
+impl Read for Broken<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.0 == 0 {
+        if self.left == 0 {
+            // Bytes are on their way before the command runs at all: without this it could be killed before it made the file.
+            until("the command takes what comes", || self.container.exec(&["ls", "/tmp"]) == "got");
             return Err(io::Error::other("the store is away"));
         }
-        let read = buffer.len().min(self.0);
-        self.0 -= read;
+        let read = buffer.len().min(self.left);
+        self.left -= read;
         Ok(read)
     }
 }
@@ -110,7 +115,7 @@ impl Read for Broken {
 fn an_input_that_breaks_off_is_never_taken_for_the_whole() {
     let engine = Engine::new();
     let (runtime, container) = (engine.runtime(), engine.run("one", &[]));
-    let (mut out, mut err, mut broken) = (Vec::new(), Vec::new(), Broken(300_000));
+    let (mut out, mut err, mut broken) = (Vec::new(), Vec::new(), Broken { left: 300_000, container: &container });
     let argv = argv(&["sh", "-c", "cat >/tmp/got; touch /tmp/whole"]);
     let order = Exec { container: &container.name, user: None, argv: &argv, env: &[] };
     let streams = Streams { stdin: Some(&mut broken), stdout: &mut out, stderr: &mut err };
